@@ -1,0 +1,61 @@
+// Package event holds the words everyone shares: an Event as it was read, what decoding found in it, and the Alert it raised.
+//
+//	line ─► Event (id, time, location, text) ─► Decoded (host, program, log, decoder, fields) ─► Alert (rule, event, fields)
+//
+// It depends on the standard library only, and knows neither files, nor rules, nor stores.
+package event
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
+// MaxText is the most text an event carries, in bytes. Whoever reads longer text cuts it here and sets Event.Cut.
+const MaxText = 64 << 10
+
+// ID names an event once, where it is read. Every effect of the event is keyed by it, so doing a thing twice is doing it once.
+type ID struct {
+	Agent string `json:"agent"` // the host's name or id
+	Epoch uint64 `json:"epoch"` // the life of the spool that numbered the event
+	Seq   uint64 `json:"seq"`   // increasing within the epoch, not necessarily by one
+}
+
+// String returns the id as agent/epoch/seq, the epoch in hexadecimal.
+func (id ID) String() string { return fmt.Sprintf("%s/%x/%d", id.Agent, id.Epoch, id.Seq) }
+
+// Kind is what sort of message an event carries.
+type Kind uint8
+
+// The kinds of event. Syscheck and Rootcheck have decoders of their own.
+const (
+	Log Kind = iota
+	Syscheck
+	Rootcheck
+	Command
+	AgentState
+)
+
+// Event is one message as it was read on its host, before anybody looked inside.
+type Event struct {
+	ID       ID
+	Time     time.Time // when it was read; in a replay, the log's own time
+	Kind     Kind
+	Location string // path, command, channel, or "(agent) ip->path"
+	Text     string // without its line end; at most MaxText bytes
+	Cut      bool   // Text was longer and lost its end
+}
+
+// AlertID returns the id of the alert that rule raises for the event: 32 hexadecimal digits, the same whenever and wherever it is computed.
+func (id ID) AlertID(rule int) string {
+	buf := make([]byte, 0, len(id.Agent)+25)
+	buf = append(buf, id.Agent...)
+	buf = append(buf, 0)
+	buf = binary.BigEndian.AppendUint64(buf, id.Epoch)
+	buf = binary.BigEndian.AppendUint64(buf, id.Seq)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(rule))
+	sum := sha256.Sum256(buf)
+	return hex.EncodeToString(sum[:16])
+}
