@@ -1,0 +1,243 @@
+// Package config reads ossec.conf, the part of it that concerns watching and judging logs:
+//
+//	<ossec_config>                                   several blocks add up
+//	  <global>     <memory_size> <jsonout_output> <email_notification> …
+//	  <rules>      <include> <rule_dir> <decoder> <decoder_dir> <list>
+//	  <alerts>     <log_alert_level> <email_alert_level>
+//	  <localfile>  <location> <log_format> …
+//
+// Other sections belong to parts that Yagura does elsewhere or not yet; they are named by Config.Unused, never a fault.
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/yagura-hids/yagura/internal/osxml"
+)
+
+// Config is what one or more ossec.conf files say.
+type Config struct {
+	Localfiles []Localfile
+	Rules      Rules
+	Alerts     Alerts
+	MemorySize int      // events remembered for composite rules; 0 for the default
+	JSON       bool     // jsonout_output: alerts.json is written, too
+	Unused     []string // sections that were there and have no effect
+}
+
+// Alerts are the levels from which alerts are recorded and mailed.
+type Alerts struct{ LogLevel, MailLevel int }
+
+// Localfile is one log to follow.
+type Localfile struct {
+	Location string // path, glob, strftime name; for journald an identifier or "all"
+	Format   string // log_format
+	Pos      osxml.Pos
+}
+
+// Rules names the files of a ruleset, in order of reading. Empty lists mean OSSEC's defaults.
+type Rules struct {
+	Decoders []Include
+	Includes []Include
+	Lists    []string
+}
+
+// Include is a file, or a directory of files whose path matches Pattern.
+type Include struct {
+	Path    string // as written: a name without "/" is in rules/, others are relative to the root
+	Dir     bool
+	Pattern string // OS_Regex, for directories
+	Pos     osxml.Pos
+}
+
+// Default returns the configuration that holds where no file says otherwise. It follows nothing.
+func Default() *Config {
+	return &Config{Alerts: Alerts{LogLevel: 1, MailLevel: 7}, JSON: true}
+}
+
+// Read parses the file of that name in fsys over the defaults. Its error is a *osxml.FaultError with all faults of the file, or tells why
+// the file could not be read.
+func Read(fsys fs.FS, name string) (*Config, error) {
+	src, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(name, src)
+}
+
+// Parse is Read of a text at hand; name is for messages.
+func Parse(name string, src []byte) (*Config, error) {
+	r := &reader{config: Default()}
+	roots, err := osxml.Parse(name, src)
+	r.faults.Append(name, err)
+	if len(roots) == 0 && err == nil {
+		r.faults.Add(osxml.Pos{File: name}, "write <ossec_config> around it", "the file holds no configuration")
+	}
+	for _, root := range roots {
+		if root.Name != "ossec_config" && root.Name != "agent_config" {
+			r.faults.Add(root.Pos, "write <ossec_config>", "<%s> is no configuration", root.Name)
+			continue
+		}
+		for _, section := range root.Children {
+			r.section(section)
+		}
+	}
+	return r.config, r.faults.Err()
+}
+
+type reader struct {
+	config *Config
+	faults osxml.Faults
+}
+
+func (r *reader) section(e *osxml.Element) {
+	switch strings.ToLower(e.Name) {
+	case "localfile":
+		r.localfile(e)
+	case "rules":
+		r.rules(e)
+	case "alerts":
+		r.levels(e)
+	case "global":
+		r.global(e)
+	case "syscheck", "rootcheck", "remote", "command", "active-response", "client", "email_alerts", "syslog_output", "reports",
+		"database_output", "agentless", "fim_maintenance":
+		if !slices.Contains(r.config.Unused, e.Name) {
+			r.config.Unused = append(r.config.Unused, e.Name)
+		}
+	default:
+		r.faults.Add(e.Pos, "known are global, rules, alerts, localfile and OSSEC's other sections", "unknown section <%s>", e.Name)
+	}
+}
+
+func (r *reader) localfile(e *osxml.Element) {
+	l := Localfile{Pos: e.Pos}
+	for _, child := range e.Children {
+		switch text := strings.TrimSpace(child.Content); strings.ToLower(child.Name) {
+		case "location":
+			l.Location = text
+		case "log_format":
+			l.Format = text
+		case "command", "frequency", "alias", "only-future-events", "query", "check_diff":
+		default:
+			r.faults.Add(child.Pos, "known are location, log_format, command, alias, frequency", "localfile: unknown element <%s>", child.Name)
+		}
+	}
+	switch {
+	case l.Format == "":
+		r.faults.Add(e.Pos, "add <log_format>syslog</log_format>", "localfile without log_format")
+	case l.Format == "command" || l.Format == "full_command":
+		r.unused("localfile " + l.Format)
+	case l.Format == "journald" && l.Location == "":
+		l.Location = "all"
+		r.config.Localfiles = append(r.config.Localfiles, l)
+	case l.Location == "":
+		r.faults.Add(e.Pos, "add <location>/var/log/…</location>", "localfile without location")
+	default:
+		r.config.Localfiles = append(r.config.Localfiles, l)
+	}
+}
+
+func (r *reader) unused(what string) {
+	if !slices.Contains(r.config.Unused, what) {
+		r.config.Unused = append(r.config.Unused, what)
+	}
+}
+
+func (r *reader) rules(e *osxml.Element) {
+	rules := &r.config.Rules
+	for _, child := range e.Children {
+		in := Include{Path: strings.TrimSpace(child.Content), Pos: child.Pos}
+		if in.Path == "" {
+			r.faults.Add(child.Pos, "name a file", "<%s> is empty", child.Name)
+			continue
+		}
+		switch name := strings.ToLower(child.Name); name {
+		case "include", "rule":
+			rules.Includes = append(rules.Includes, in)
+		case "decoder":
+			rules.Decoders = append(rules.Decoders, in)
+		case "rule_dir", "decoder_dir":
+			in.Dir, in.Pattern = true, ".xml$"
+			if p, ok := child.Attr("pattern"); ok {
+				in.Pattern = p
+			}
+			if name == "rule_dir" {
+				rules.Includes = append(rules.Includes, in)
+			} else {
+				rules.Decoders = append(rules.Decoders, in)
+			}
+		case "list":
+			rules.Lists = append(rules.Lists, in.Path)
+		default:
+			r.faults.Add(child.Pos, "known are include, rule, rule_dir, decoder, decoder_dir, list", "rules: unknown element <%s>", child.Name)
+		}
+	}
+}
+
+func (r *reader) levels(e *osxml.Element) {
+	for _, child := range e.Children {
+		switch strings.ToLower(child.Name) {
+		case "log_alert_level":
+			r.number(child, &r.config.Alerts.LogLevel, 0, 20)
+		case "email_alert_level":
+			r.number(child, &r.config.Alerts.MailLevel, 0, 20)
+		case "use_geoip":
+			r.unused("alerts use_geoip")
+		default:
+			r.faults.Add(child.Pos, "known are log_alert_level and email_alert_level", "alerts: unknown element <%s>", child.Name)
+		}
+	}
+}
+
+func (r *reader) global(e *osxml.Element) {
+	for _, child := range e.Children {
+		switch name := strings.ToLower(child.Name); name {
+		case "memory_size":
+			r.number(child, &r.config.MemorySize, 2048, 5_000_000)
+		case "jsonout_output":
+			r.yes(child, &r.config.JSON)
+		default:
+			if !globals[name] {
+				r.faults.Add(child.Pos, "check its spelling, or remove it", "global: unknown element <%s>", child.Name)
+			}
+		}
+	}
+}
+
+// globals are OSSEC's global settings that have no effect here.
+var globals = map[string]bool{
+	"email_notification": true, "email_to": true, "email_from": true, "email_reply_to": true, "email_idsname": true, "email_maxperhour": true,
+	"smtp_server": true, "stats": true, "white_list": true, "allow_list": true, "logall": true, "logall_json": true, "custom_alert_output": true,
+	"prelude_output": true, "prelude_profile": true, "prelude_log_level": true, "zeromq_output": true, "zeromq_uri": true,
+	"zeromq_server_cert": true, "zeromq_client_cert": true, "geoipdb": true, "geoip_db_path": true, "geoip6_db_path": true,
+	"integrity_checking": true, "rootkit_detection": true, "host_information": true, "md5_allowlist": true, "compress_alerts": true,
+	"picviz_output": true, "picviz_socket": true,
+}
+
+func (r *reader) number(e *osxml.Element, into *int, least, most int) {
+	n, err := strconv.Atoi(strings.TrimSpace(e.Content))
+	if err != nil || n < least || n > most {
+		r.faults.Add(e.Pos, "write a number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most), "<%s> is %q", e.Name, e.Content)
+		return
+	}
+	*into = n
+}
+
+func (r *reader) yes(e *osxml.Element, into *bool) {
+	switch strings.TrimSpace(e.Content) {
+	case "yes":
+		*into = true
+	case "no":
+		*into = false
+	default:
+		r.faults.Add(e.Pos, "write yes or no", "<%s> is %q", e.Name, e.Content)
+	}
+}
+
+// IsMissing tells whether err, of Read, means that there is no such file.
+func IsMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
