@@ -1,0 +1,152 @@
+package decoder
+
+import (
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/osxml"
+	"github.com/yagura-hids/yagura/internal/pattern"
+)
+
+// Builder gathers the decoders of several files. The zero value is empty.
+type Builder struct {
+	faults osxml.Faults
+	nodes  []*node
+	tree   Tree
+	number func(*pattern.Pattern) int
+}
+
+// NewBuilder returns a builder. number gives each pattern its place in the ruleset's index.
+func NewBuilder(number func(*pattern.Pattern) int) *Builder {
+	return &Builder{number: number, tree: Tree{ids: map[string]int{}}}
+}
+
+// Add reads a file's elements, variables expanded, and returns how many decoders it holds.
+// Parents come before their children, in this or an earlier file.
+func (b *Builder) Add(roots []*osxml.Element) int {
+	count := 0
+	for _, e := range roots {
+		d := declare(e, &b.faults)
+		if d == nil {
+			continue
+		}
+		count++
+		n := b.compile(d)
+		if d.parent == "" {
+			b.addTop(n)
+		} else {
+			b.addChild(d, n)
+		}
+	}
+	return count
+}
+
+// Build returns the linked tree, or every fault of every file added.
+func (b *Builder) Build() (*Tree, error) {
+	for i, name := range builtin {
+		if _, taken := b.tree.ids[name]; !taken {
+			b.tree.ids[name] = len(b.nodes) + 1 + i
+		}
+	}
+	return &b.tree, b.faults.Err()
+}
+
+func (b *Builder) compile(d *declaration) *node {
+	n := &node{
+		name: d.name, reported: d.name, parent: d.parent, category: d.kind, fts: d.fts, plugin: plugins[d.plugin],
+		accumulate: d.accumulate, id: len(b.nodes) + 1,
+	}
+	b.nodes = append(b.nodes, n)
+	if d.parent == "" {
+		n.program = b.condition(d, d.program, pattern.OSMatch)
+	}
+	n.prematch = b.condition(d, d.prematch, pattern.OSRegex)
+	n.regex = b.condition(d, d.regex, pattern.OSRegex)
+	if n.regex != nil && !n.regex.Captures() {
+		b.faults.Add(d.regex.pos, "put what you want between ( and )", "decoder %s: the regex captures nothing", d.name)
+	}
+	for _, word := range d.order {
+		s := slot{dynamic: word}
+		if f, ok := event.ParseField(word); ok {
+			s = slot{field: f}
+		}
+		n.order = append(n.order, s)
+	}
+	return n
+}
+
+func (b *Builder) condition(d *declaration, x *expression, dialect pattern.Dialect) *condition {
+	if x == nil {
+		return nil
+	}
+	if x.pcre {
+		dialect = pattern.PCRE
+	}
+	p, err := pattern.Compile(dialect, x.text)
+	if err != nil {
+		b.faults.Add(x.pos, "", "decoder %s: %v", d.name, err)
+		return nil
+	}
+	return &condition{Pattern: p, number: b.number(p), offset: x.offset}
+}
+
+func (b *Builder) addTop(n *node) {
+	if id, taken := b.tree.ids[n.name]; taken {
+		n.id = id
+	} else {
+		b.tree.ids[n.name] = n.id
+	}
+	if n.program != nil {
+		b.tree.named = append(b.tree.named, n)
+	} else {
+		b.tree.unnamed = append(b.tree.unnamed, n)
+	}
+}
+
+// addChild hangs the child below every top-level decoder of its parent's name, and behind its elder of the same name.
+func (b *Builder) addChild(d *declaration, child *node) {
+	found := false
+	for _, list := range [][]*node{b.tree.named, b.tree.unnamed} {
+		for _, top := range list {
+			if top.name != d.parent {
+				continue
+			}
+			found = true
+			b.hang(d, top, child)
+		}
+	}
+	if !found {
+		b.faults.Add(d.pos, "declare the parent before it; a parent has no parent itself", "decoder %s: no top-level decoder %q", d.name, d.parent)
+		return
+	}
+	if d.useOwnName {
+		if id, taken := b.tree.ids[d.name]; taken {
+			child.id = id
+		} else {
+			b.tree.ids[d.name] = child.id
+		}
+		return
+	}
+	child.reported, child.id = d.parent, b.tree.ids[d.parent]
+	if _, taken := b.tree.ids[d.name]; !taken {
+		b.tree.ids[d.name] = 0 // a known word for decoded_as that never matches
+	}
+}
+
+func (b *Builder) hang(d *declaration, top, child *node) {
+	for _, elder := range top.children {
+		if elder.name != child.name || elder.follower != nil || elder == child {
+			continue
+		}
+		elder.follower, child.inChain = child, true
+		switch {
+		case child.prematch != nil || len(child.fts) > 0:
+			b.faults.Add(d.pos, "give it another name, or remove them", "decoder %s continues one of the same name and can't have a prematch or fts", d.name)
+		case child.regex == nil || elder.regex == nil || child.regex.Dialect() != elder.regex.Dialect():
+			b.faults.Add(d.pos, "use regex in both, or pcre2 in both", "decoder %s continues one of the same name and needs its kind of regex", d.name)
+		}
+		break
+	}
+	if d.regex != nil && d.regex.offset == afterRegex && !child.inChain && child.prematch == nil {
+		b.faults.Add(d.regex.pos, "put a decoder of the same name before it", "decoder %s: offset after_regex, but no regex before it", d.name)
+	}
+	top.children = append(top.children, child)
+}

@@ -1,0 +1,237 @@
+// Package decoder finds out which program a log line is from, and takes the fields out of it, as OSSEC's decoder XML describes.
+//
+//	           program name? ─yes─► named   (has program_name)  ┐  the first whose program_name and
+//	d.Program ─┤                                                ├─ prematch hold is the decoder; then, of
+//	           no ────────────────► unnamed (prematch only)     ┘  its children, the first whose prematch holds
+//	                                                               (or that has none) extracts: regex + order
+//
+// There are two levels only. Children of one name form a chain: each takes its fields in turn. A child goes by its parent's name and id
+// unless it has use_own_name.
+//
+//	Builder.Add (XML → declarations, checked) ─► Builder.Build (linked) ─► Tree.Decode (as often as you like, from many goroutines)
+package decoder
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/pattern"
+)
+
+// offset tells where the text begins that a prematch or regex looks at.
+type offset uint8
+
+const (
+	fromStart offset = iota
+	afterParent
+	afterPrematch
+	afterRegex
+)
+
+// condition is a pattern with its number in the ruleset's index.
+type condition struct {
+	*pattern.Pattern
+	number int
+	offset offset
+}
+
+// slot is where a capture goes: a static field, or a dynamic one by name.
+type slot struct {
+	field   event.Field
+	dynamic string
+}
+
+// node is a decoder ready to run.
+type node struct {
+	name     string // as declared
+	reported string // the parent's, unless it has use_own_name
+	parent   string
+	id       int
+	category event.Category
+
+	program  *condition
+	prematch *condition
+	regex    *condition
+	order    []slot
+	fts      []string
+	plugin   plugin
+
+	accumulate bool
+	children   []*node
+	follower   *node // the next child of the same name, which extracts after this one
+	inChain    bool  // is itself a follower
+}
+
+// Tree is all decoders of a ruleset, linked. It does not change and may be shared.
+type Tree struct {
+	named, unnamed []*node
+	ids            map[string]int
+	programs       sync.Map     // program name → []*node of named that accept it
+	known          atomic.Int64 // how many programs it holds
+}
+
+// maxPrograms bounds the memory that made-up program names can take.
+const maxPrograms = 4096
+
+// Names of decoders that the engine itself may report, beside the declared ones.
+var builtin = []string{
+	"rootcheck", "syscheck_integrity_changed", "syscheck_integrity_changed_2nd", "syscheck_integrity_changed_3rd", "syscheck_new_entry",
+	"syscheck_deleted", "hostinfo_new", "hostinfo_modified",
+}
+
+// ID returns the number that decoded_as compares for a decoder's name: a declared one's or a built-in one's.
+func (t *Tree) ID(name string) (int, bool) {
+	id, ok := t.ids[name]
+	return id, ok
+}
+
+// Len returns how many top-level decoders there are.
+func (t *Tree) Len() int { return len(t.named) + len(t.unnamed) }
+
+// Decode finds d's decoder and fields. text holds d.Log, and hits what the ruleset's index found in it.
+func (t *Tree) Decode(d *event.Decoded, text *pattern.Text, hits *pattern.Hits) {
+	list := t.unnamed
+	if d.Program != "" {
+		list = t.accepting(d.Program)
+	}
+	for _, top := range list {
+		rest := 0
+		if top.prematch != nil {
+			var ok bool
+			if rest, ok = top.prematch.after(text, 0, hits); !ok {
+				continue
+			}
+		}
+		run := run{d: d, text: text, hits: hits, parentRest: rest}
+		run.top(top)
+		return
+	}
+}
+
+// accepting returns the decoders whose program_name accepts the program, in order.
+func (t *Tree) accepting(program string) []*node {
+	if list, ok := t.programs.Load(program); ok {
+		return list.([]*node)
+	}
+	var text pattern.Text
+	text.Reset(program)
+	var list []*node
+	for _, top := range t.named {
+		if top.program.Match(&text) {
+			list = append(list, top)
+		}
+	}
+	if t.known.Load() < maxPrograms {
+		t.known.Add(1)
+		t.programs.Store(program, list)
+	}
+	return list
+}
+
+// after returns where the match of c in text[from:] ends.
+func (c *condition) after(text *pattern.Text, from int, hits *pattern.Hits) (int, bool) {
+	if !hits.Possible(c.number) {
+		return 0, false
+	}
+	_, end, ok := c.Find(text, from, nil)
+	return end, ok
+}
+
+// run is the decoding of one event.
+type run struct {
+	d          *event.Decoded
+	text       *pattern.Text
+	hits       *pattern.Hits
+	parentRest int // behind the top-level decoder's prematch
+	childRest  int // behind the child's prematch
+	regexRest  int // behind the previous regex of a chain
+}
+
+func (r *run) top(top *node) {
+	r.report(top)
+	r.childRest = r.parentRest
+	n := top
+	if len(top.children) > 0 {
+		if n = r.choose(top.children); n == nil {
+			return
+		}
+	}
+	if n.plugin != nil {
+		n.plugin(r.d)
+		return
+	}
+	r.extract(n)
+}
+
+// choose returns the first child whose prematch holds or that has none.
+func (r *run) choose(children []*node) *node {
+	for _, child := range children {
+		if child.inChain {
+			continue
+		}
+		if child.prematch == nil {
+			return child
+		}
+		from := 0
+		if child.prematch.offset == afterParent {
+			from = r.parentRest
+		}
+		if rest, ok := child.prematch.after(r.text, from, r.hits); ok {
+			r.childRest = rest
+			r.report(child)
+			return child
+		}
+	}
+	return nil
+}
+
+// extract runs the regex of n and of those that follow it in its chain.
+func (r *run) extract(n *node) {
+	r.regexRest = r.childRest
+	var buf [16]string
+	for ; n != nil && n.regex != nil; n = n.follower {
+		if !r.hits.Possible(n.regex.number) {
+			r.regexRest = r.childRest
+			continue
+		}
+		captures, end, ok := n.regex.Find(r.text, r.from(n.regex.offset), buf[:0])
+		if !ok {
+			r.regexRest = r.childRest
+			continue
+		}
+		r.regexRest = end
+		r.report(n)
+		r.store(n.order, captures)
+	}
+}
+
+func (r *run) from(o offset) int {
+	switch o {
+	case afterParent:
+		return r.parentRest
+	case afterPrematch:
+		return r.childRest
+	case afterRegex:
+		return r.regexRest
+	}
+	return 0
+}
+
+func (r *run) store(order []slot, captures []string) {
+	for i, s := range order {
+		if i == len(captures) {
+			return
+		}
+		if s.dynamic != "" {
+			r.d.SetDynamic(s.dynamic, captures[i])
+		} else {
+			r.d.Set(s.field, captures[i])
+		}
+	}
+}
+
+func (r *run) report(n *node) {
+	r.d.Decoder, r.d.Parent, r.d.Leaf, r.d.DecoderID = n.reported, n.parent, n.name, n.id
+	r.d.Category, r.d.FTS, r.d.Accumulate = n.category, n.fts, n.accumulate
+}

@@ -1,0 +1,341 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/osxml"
+	"github.com/yagura-hids/yagura/internal/pattern"
+)
+
+// Builder gathers the rules of several files. Use NewBuilder.
+type Builder struct {
+	faults  osxml.Faults
+	tree    Tree
+	outside Outside
+}
+
+// Outside is what rules name that isn't theirs.
+type Outside struct {
+	Number  func(*pattern.Pattern) int                   // gives a pattern on the log its place in the ruleset's index
+	Decoder func(name string) (id int, ok bool)          // resolves decoded_as
+	List    func(path string) (map[string]string, error) // reads a list's keys and values
+}
+
+// DefaultTimeframe is OSSEC's analysisd.default_timeframe, in seconds.
+const DefaultTimeframe = 360
+
+// NewBuilder returns an empty builder.
+func NewBuilder(outside Outside) *Builder {
+	return &Builder{outside: outside, tree: Tree{byID: map[int]*Rule{}, memories: map[int][]string{}}}
+}
+
+// Add reads a file's elements, variables expanded. Parents come before their children, in this or an earlier file.
+func (b *Builder) Add(file string, roots []*osxml.Element) {
+	if len(roots) == 0 {
+		b.faults.Add(osxml.Pos{File: file}, `write <group name="local,"> around the rules`, "the file holds no group of rules")
+	}
+	for _, group := range roots {
+		name, ok := group.Attr("name")
+		if group.Name != "group" || !ok || len(group.Attrs) != 1 {
+			b.faults.Add(group.Pos, `a rule file holds <group name="..."> only`, "<%s> is no group with a name", group.Name)
+			continue
+		}
+		if len(group.Children) == 0 {
+			b.faults.Add(group.Pos, "give it one or remove it", "group %q holds no rules", name)
+		}
+		for _, e := range group.Children {
+			if d := declare(name, e, &b.faults); d != nil {
+				b.rule(d)
+			}
+		}
+	}
+}
+
+// Build links the histories, sorts, and returns the tree, or every fault of every file added.
+func (b *Builder) Build() (*Tree, error) {
+	t := &b.tree
+	for _, r := range t.rules {
+		b.freeze(r)
+		if r.Correlation != nil {
+			t.span = max(t.span, r.Correlation.Timeframe)
+		}
+	}
+	b.memories()
+	return t, b.faults.Err()
+}
+
+func (b *Builder) rule(d *declaration) {
+	old := b.tree.byID[d.id]
+	switch {
+	case d.overwrite && d.id >= 10 && old == nil:
+		b.faults.Add(d.pos, "remove overwrite, or load the file that defines it before this one", "rule %d: overwrite, but there is no such rule", d.id)
+	case d.overwrite && d.id >= 10:
+		b.overwrite(old, d)
+		return
+	case old != nil:
+		b.faults.Add(d.pos, fmt.Sprintf(`give it another id, or write overwrite="yes"; the first is at %s`, old.Pos), "rule %d is defined twice", d.id)
+		return
+	}
+	r := b.compile(d)
+	r.order = len(b.tree.rules)
+	b.tree.byID[r.ID] = r
+	b.tree.rules = append(b.tree.rules, r)
+	b.place(r, d)
+}
+
+// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay.
+func (b *Builder) overwrite(old *Rule, d *declaration) {
+	r := b.compile(d)
+	r.category, r.sortLevel, r.order, r.parents, r.children = old.category, old.sortLevel, old.order, old.parents, old.children
+	*old = *r
+}
+
+// compile turns what is written into what runs.
+func (b *Builder) compile(d *declaration) *Rule {
+	r := &Rule{
+		ID: d.id, Level: d.level, Pos: d.pos, Description: d.text("description"), GroupText: d.outer + d.text("group"), Info: d.info,
+		NoAlert: d.noAlert, Ignore: d.attrs["ignore"], CheckDiff: d.switches["check_diff"], FirstSeen: d.switches["if_fts"],
+		IgnoreFields: ignoreFields(d.text("ignore")), IgnoredFields: ignoreFields(d.text("check_if_ignored")),
+		category: event.CategorySyslog,
+	}
+	r.Groups = event.SplitGroups(r.GroupText)
+	for _, i := range r.Info {
+		if i.Type == "cve" {
+			r.CVE = append(r.CVE, i.Text)
+		}
+	}
+	for _, o := range d.options {
+		r.option(o)
+	}
+	r.sortLevel = sortLevel(r.Level, d.attrOr("accuracy", 1))
+	b.decodedAs(r, d)
+	b.patterns(r, d)
+	b.values(r, d)
+	b.addresses(r, d)
+	b.times(r, d)
+	b.lists(r, d)
+	b.correlation(r, d)
+	return r
+}
+
+// sortLevel is the level by which siblings are asked. Level 0 goes before all; accuracy 0 goes last.
+func sortLevel(level, accuracy int) int {
+	switch {
+	case level == 0:
+		return 99
+	case accuracy == 0:
+		return level / 100
+	}
+	return level
+}
+
+func (r *Rule) option(o string) {
+	switch o {
+	case "alert_by_email":
+		r.Mail = MailAlways
+	case "no_email_alert":
+		r.Mail = MailNever
+	case "log_alert":
+		r.LogAlways, r.NoLog = true, false
+	case "no_log":
+		r.NoLog, r.LogAlways = true, false
+	}
+}
+
+// ignoreFields finds the fields that an <ignore> or <check_if_ignored> names.
+func ignoreFields(text string) []string {
+	var fields []string
+	for _, f := range []string{"name", "id", "user", "srcip", "dstip", "data", "location"} {
+		if strings.Contains(text, f) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+func (b *Builder) fault(d *declaration, p *phrase, hint, what string, args ...any) {
+	pos := d.pos
+	if p != nil {
+		pos = p.pos
+	}
+	b.faults.Add(pos, hint, "rule %d: %s", d.id, fmt.Sprintf(what, args...))
+}
+
+func (b *Builder) decodedAs(r *Rule, d *declaration) {
+	p := d.texts["decoded_as"]
+	if p == nil {
+		return
+	}
+	id, ok := b.outside.Decoder(p.text)
+	if !ok {
+		b.fault(d, p, "check its spelling, or add the decoder", "decoded_as %q: no such decoder", p.text)
+		return
+	}
+	r.decodedAs = id
+	if id == 0 { // a child decoder that goes by its parent's name: no event ever bears it
+		r.decodedAs = -1
+	}
+}
+
+// plain and pcre are the two elements for one text, the first of which counts if both are there.
+var patternElements = []struct {
+	plain, pcre string
+	dialect     pattern.Dialect
+}{
+	{"match", "match_pcre2", pattern.OSMatch}, {"regex", "pcre2", pattern.OSRegex}, {"program_name", "program_name_pcre2", pattern.OSMatch},
+	{"id", "id_pcre2", pattern.OSMatch}, {"url", "url_pcre2", pattern.OSMatch}, {"srcport", "srcport_pcre2", pattern.OSMatch},
+	{"dstport", "dstport_pcre2", pattern.OSMatch}, {"user", "user_pcre2", pattern.OSMatch}, {"srcgeoip", "srcgeoip_pcre2", pattern.OSMatch},
+	{"dstgeoip", "dstgeoip_pcre2", pattern.OSMatch}, {"extra_data", "extra_data_pcre2", pattern.OSMatch},
+	{"hostname", "hostname_pcre2", pattern.OSMatch}, {"status", "status_pcre2", pattern.OSMatch},
+}
+
+func (b *Builder) patterns(r *Rule, d *declaration) {
+	for _, e := range patternElements {
+		name, dialect, p := e.plain, e.dialect, d.texts[e.plain]
+		if p == nil {
+			name, dialect, p = e.pcre, pattern.PCRE, d.texts[e.pcre]
+		}
+		if p == nil {
+			continue
+		}
+		compiled := b.pattern(d, name, dialect, p)
+		if compiled == nil {
+			continue
+		}
+		if e.plain == "match" || e.plain == "regex" {
+			r.gates = append(r.gates, b.outside.Number(compiled))
+			r.tests = append(r.tests, onLog(compiled))
+		} else {
+			r.tests = append(r.tests, onText(compiled, texts[e.plain]))
+		}
+	}
+}
+
+func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, p *phrase) *pattern.Pattern {
+	compiled, err := pattern.Compile(dialect, p.text)
+	if err != nil {
+		b.fault(d, p, "", "<%s>: %v", name, err)
+		return nil
+	}
+	return compiled
+}
+
+// values compiles the conditions that compare whole values.
+func (b *Builder) values(r *Rule, d *declaration) {
+	if p := d.texts["action"]; p != nil {
+		r.tests = append(r.tests, onAction(p.text))
+	}
+	if size := d.attrs["maxsize"]; size > 0 {
+		r.tests = append(r.tests, func(s *Subject) bool { return len(s.Log) >= size })
+	}
+	for _, e := range d.all["field"] {
+		name, ok := e.Attr("name")
+		if !ok {
+			b.faults.Add(e.Pos, `write <field name="X">`, "rule %d: <field> has no name", d.id)
+			continue
+		}
+		if compiled := b.pattern(d, "field", pattern.OSRegex, &phrase{e.Content, e.Pos}); compiled != nil {
+			r.tests = append(r.tests, onDynamic(name, compiled))
+		}
+	}
+	if p := d.texts["compiled_rule"]; p != nil {
+		t, ok := compiled[p.text]
+		if !ok {
+			b.fault(d, p, suggest(p.text, keys(compiled)), "no compiled_rule %q", p.text)
+			return
+		}
+		r.tests = append(r.tests, t)
+	}
+}
+
+func (b *Builder) addresses(r *Rule, d *declaration) {
+	for _, side := range []struct {
+		name  string
+		field event.Field
+		cache func(*Subject) *address
+	}{
+		{"srcip", event.SrcIP, func(s *Subject) *address { return &s.srcip }},
+		{"dstip", event.DstIP, func(s *Subject) *address { return &s.dstip }},
+	} {
+		var list []network
+		for _, e := range d.all[side.name] {
+			n, err := parseNetwork(e.Content)
+			if err != nil {
+				b.faults.Add(e.Pos, "write an address, address/bits or any, with ! before it to negate", "rule %d: <%s>: %v", d.id, side.name, err)
+				continue
+			}
+			list = append(list, n)
+		}
+		if len(list) > 0 {
+			r.tests = append(r.tests, func(s *Subject) bool { return listed(list, s.addr(side.field, side.cache(s))) })
+		}
+	}
+}
+
+func (b *Builder) times(r *Rule, d *declaration) {
+	for _, clock := range []struct {
+		name  string
+		parse func(string) (func(time.Time) bool, error)
+	}{{"time", parseTime}, {"weekday", parseWeekday}} {
+		p := d.texts[clock.name]
+		if p == nil {
+			continue
+		}
+		holds, err := clock.parse(p.text)
+		if err != nil {
+			b.fault(d, p, "", "<%s>: %v", clock.name, err)
+			continue
+		}
+		r.tests = append(r.tests, func(s *Subject) bool { return holds(s.Time) })
+	}
+}
+
+// correlation compiles what the rule asks of earlier events.
+func (b *Builder) correlation(r *Rule, d *declaration) {
+	c := &Correlation{
+		Frequency: d.attrs["frequency"], Timeframe: int64(d.attrOr("timeframe", DefaultTimeframe)), Location: d.switches["same_location"] && !d.switches["not_same_agent"],
+	}
+	for _, s := range sameFields {
+		if d.switches[s.element] && !d.switches[s.unless] {
+			c.Same = append(c.Same, s.field)
+		}
+	}
+	if d.switches["different_url"] {
+		c.Different = append(c.Different, "url")
+	}
+	switch {
+	case d.texts["if_matched_sid"] != nil:
+		c.Kind = BySID
+		c.Key = "sid/" + strings.TrimSpace(d.text("if_matched_sid"))
+	case d.texts["if_matched_group"] != nil:
+		c.Kind = ByGroup
+		c.Key = "group/" + strconv.Itoa(d.id)
+		c.group = b.pattern(d, "if_matched_group", pattern.OSMatch, d.texts["if_matched_group"])
+	case d.texts["if_matched_regex"] != nil:
+		c.Kind, c.Key = ByRegex, Events
+		if p := b.pattern(d, "if_matched_regex", pattern.OSRegex, d.texts["if_matched_regex"]); p != nil {
+			c.matches = p.MatchString
+		}
+	default:
+		context := slices.ContainsFunc(keys(d.switches), func(s string) bool { return strings.Contains(s, "same_") || strings.HasPrefix(s, "different_") })
+		if (context || d.attrs["frequency"] > 0) && !r.CheckDiff {
+			b.fault(d, nil, "add if_matched_sid, if_matched_group or if_matched_regex", "frequency and same_* count earlier events, but no if_matched_* says which")
+		}
+		return
+	}
+	if !r.CheckDiff { // which takes the place of any history
+		r.Correlation = c
+	}
+}
+
+// sameFields are the options that compare a field, and those that cancel them.
+var sameFields = []struct{ element, unless, field string }{
+	{"same_source_ip", "not_same_source_ip", event.SrcIP.String()}, {"same_id", "not_same_id", event.FieldID.String()},
+	{"same_user", "not_same_user", event.DstUser.String()}, {"same_src_port", "", event.SrcPort.String()},
+	{"same_dst_port", "", event.DstPort.String()},
+}

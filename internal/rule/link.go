@@ -1,0 +1,222 @@
+package rule
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/pattern"
+)
+
+// place hangs the rule where if_sid, if_level, if_group or its category says.
+func (b *Builder) place(r *Rule, d *declaration) {
+	if p := d.texts["category"]; p != nil {
+		c, ok := event.ParseCategory(p.text)
+		if !ok || c == event.CategoryHostInfo {
+			b.fault(d, p, "known are syslog, firewall, ids, web-log, squid, windows, ossec", "no category %q", p.text)
+			return
+		}
+		r.category = c
+	}
+	sids, groups := d.texts["if_sid"], d.texts["if_group"]
+	if sids == nil && groups == nil {
+		sids, groups = d.texts["if_matched_sid"], d.texts["if_matched_group"]
+		if sids != nil {
+			groups = nil
+		}
+	}
+	switch {
+	case r.ID < 10:
+		b.tree.tops = append(b.tree.tops, r)
+	case sids != nil:
+		b.belowRules(r, d, sids)
+	case d.texts["if_level"] != nil:
+		b.belowLevel(r, d)
+	case groups != nil:
+		b.belowGroup(r, d, groups)
+	default:
+		b.belowCategory(r, d)
+	}
+}
+
+func (b *Builder) belowRules(r *Rule, d *declaration, p *phrase) {
+	list := strings.FieldsFunc(p.text, func(c rune) bool { return c == ',' || c == ' ' })
+	if len(list) == 0 {
+		b.fault(d, p, "name the parents' ids", "if_sid names no rule")
+	}
+	for _, word := range list {
+		id, err := strconv.Atoi(word)
+		if err != nil {
+			b.fault(d, p, "write ids with commas or spaces between them", "if_sid: %q is no rule id", word)
+			continue
+		}
+		parent := b.tree.byID[id]
+		if parent == nil {
+			b.fault(d, p, b.nearest(id), "if_sid %d: no such rule", id)
+			continue
+		}
+		r.category = parent.category
+		b.hang(parent, r)
+	}
+}
+
+// nearest tells an author what there is near an id that is not.
+func (b *Builder) nearest(id int) string {
+	best := (*Rule)(nil)
+	for _, r := range b.tree.rules {
+		if best == nil || abs(r.ID-id) < abs(best.ID-id) {
+			best = r
+		}
+	}
+	if best == nil || abs(best.ID-id) > 100 {
+		return "rules must be read before those that name them"
+	}
+	return "did you mean " + strconv.Itoa(best.ID) + " (" + best.Pos.File + ")? Rules must be read before those that name them"
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// belowLevel hangs the rule below every rule so far that is asked at that level or before: templates and level 0 are among them, as in OSSEC.
+func (b *Builder) belowLevel(r *Rule, d *declaration) {
+	p := d.texts["if_level"]
+	level, err := strconv.Atoi(strings.TrimSpace(p.text))
+	if err != nil || level < 1 {
+		b.fault(d, p, "write a level from 1 to 16", "if_level %q", p.text)
+		return
+	}
+	for _, parent := range b.tree.rules {
+		if parent != r && parent.sortLevel >= level {
+			b.hang(parent, r)
+		}
+	}
+}
+
+func (b *Builder) belowGroup(r *Rule, d *declaration, p *phrase) {
+	found := false
+	for _, parent := range b.tree.rules {
+		if parent != r && pattern.WordMatch(p.text, parent.GroupText) {
+			b.hang(parent, r)
+			r.category = parent.category
+			found = true
+		}
+	}
+	if !found {
+		b.fault(d, p, "check its spelling, or load the file with that group before this one", "no rule so far has group %q", p.text)
+	}
+}
+
+func (b *Builder) belowCategory(r *Rule, d *declaration) {
+	top := b.tree.Top(r.category)
+	if top == nil {
+		b.fault(d, nil, "load the rules 1 to 7 (rules_config.xml) first", "no template for category %s", r.category)
+		return
+	}
+	b.hang(top, r)
+}
+
+// hang puts r among parent's children, behind those of its sort level.
+func (b *Builder) hang(parent, r *Rule) {
+	if slices.Contains(parent.children, r) {
+		return
+	}
+	at := len(parent.children)
+	for at > 0 && parent.children[at-1].sortLevel < r.sortLevel {
+		at--
+	}
+	parent.children = slices.Insert(parent.children, at, r)
+	r.parents = append(r.parents, parent)
+}
+
+// fewDecoders is how many children may ask for a decoder before a table by decoder pays.
+const fewDecoders = 4
+
+// freeze prepares the lists of children by decoder. List 0 is for all decoders that no child asks for.
+func (b *Builder) freeze(r *Rule) {
+	asked := map[int]bool{0: true}
+	for _, c := range r.children {
+		asked[c.decodedAs] = true
+	}
+	if len(asked) <= fewDecoders {
+		return
+	}
+	r.byDecoder = make(map[int][]*Rule, len(asked))
+	for id := range asked {
+		var list []*Rule
+		for _, c := range r.children {
+			if c.decodedAs == 0 || c.decodedAs == id {
+				list = append(list, c)
+			}
+		}
+		r.byDecoder[id] = list
+	}
+}
+
+// memories finds for each rule the histories that its events go to. As in OSSEC, an event goes to the history of its rule id if a rule
+// asks for that, and else to those of the groups; a group's rule knows only rules read before it, and itself.
+func (b *Builder) memories() {
+	t := &b.tree
+	var groups []*Rule
+	sids, events := map[string]bool{}, false
+	for _, r := range t.rules {
+		switch c := r.Correlation; {
+		case c == nil:
+		case c.Kind == BySID:
+			sids[c.Key] = true
+			b.checkSID(r)
+		case c.Kind == ByGroup:
+			groups = append(groups, r)
+		case c.Kind == ByRegex:
+			events = true
+		}
+	}
+	places := places(t.rules)
+	for _, r := range t.rules {
+		var keys []string
+		if key := "sid/" + strconv.Itoa(r.ID); sids[key] {
+			keys = append(keys, key)
+		} else {
+			keys = b.groupKeys(r, groups, places[r])
+		}
+		if events {
+			keys = append(keys, Events)
+		}
+		if len(keys) > 0 && r.Level > 0 {
+			t.memories[r.ID] = keys
+		}
+	}
+}
+
+func (b *Builder) checkSID(r *Rule) {
+	id, err := strconv.Atoi(strings.TrimPrefix(r.Correlation.Key, "sid/"))
+	if err != nil || b.tree.byID[id] == nil {
+		b.faults.Add(r.Pos, b.nearest(id), "rule %d: if_matched_sid %s: no such rule", r.ID, strings.TrimPrefix(r.Correlation.Key, "sid/"))
+	}
+}
+
+func (b *Builder) groupKeys(r *Rule, groups []*Rule, places int) []string {
+	var keys []string
+	for _, g := range groups {
+		if g.order < r.order || !g.Correlation.counts(r.GroupText) {
+			continue
+		}
+		for range places {
+			keys = append(keys, g.Correlation.Key)
+		}
+	}
+	return keys
+}
+
+// places counts the ways from the tops down to each rule.
+func places(rules []*Rule) map[*Rule]int {
+	n := make(map[*Rule]int, len(rules))
+	for _, r := range rules {
+		if len(r.parents) == 0 {
+			n[r] = 1
+		}
+		for _, p := range r.parents {
+			n[r] += n[p]
+		}
+	}
+	return n
+}

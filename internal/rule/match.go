@@ -1,0 +1,202 @@
+package rule
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/pattern"
+)
+
+// Subject is an event as rules look at it, with its texts prepared once for all of them. The zero value is ready for Reset.
+type Subject struct {
+	*event.Decoded
+	Text *pattern.Text // Decoded.Log
+	Hits *pattern.Hits // what the ruleset's index found in it
+
+	fields            [event.NumFields]pattern.Text
+	ready             uint32
+	program, hostname pattern.Text
+	hasProgram        bool
+	hasHostname       bool
+	srcip, dstip      address
+}
+
+type address struct {
+	ip     netip.Addr
+	parsed bool
+}
+
+// Reset makes s look at another event.
+func (s *Subject) Reset(d *event.Decoded, text *pattern.Text, hits *pattern.Hits) {
+	s.Decoded, s.Text, s.Hits = d, text, hits
+	s.ready, s.hasProgram, s.hasHostname, s.srcip, s.dstip = 0, false, false, address{}, address{}
+}
+
+// field returns the text of a field, nil if the event hasn't got it.
+func (s *Subject) field(f event.Field) *pattern.Text {
+	value, ok := s.Get(f)
+	if !ok {
+		return nil
+	}
+	if s.ready&(1<<f) == 0 {
+		s.fields[f].Reset(value)
+		s.ready |= 1 << f
+	}
+	return &s.fields[f]
+}
+
+// user returns the destination user or else the source user, nil if there is neither.
+func (s *Subject) user() *pattern.Text {
+	if t := s.field(event.DstUser); t != nil {
+		return t
+	}
+	return s.field(event.SrcUser)
+}
+
+func (s *Subject) programText() *pattern.Text {
+	if s.Program == "" {
+		return nil
+	}
+	if !s.hasProgram {
+		s.program.Reset(s.Program)
+		s.hasProgram = true
+	}
+	return &s.program
+}
+
+func (s *Subject) hostnameText() *pattern.Text {
+	if !s.hasHostname {
+		s.hostname.Reset(s.Hostname)
+		s.hasHostname = true
+	}
+	return &s.hostname
+}
+
+// addr returns the address in a field. One that can't be parsed is not valid.
+func (s *Subject) addr(f event.Field, a *address) netip.Addr {
+	if !a.parsed {
+		a.parsed = true
+		if value, ok := s.Get(f); ok {
+			ip, _ := netip.ParseAddr(value)
+			a.ip = ip.Unmap()
+		}
+	}
+	return a.ip
+}
+
+// test is one condition of a rule.
+type test func(*Subject) bool
+
+// Matches tells whether all of r's conditions hold that need only the event.
+func (r *Rule) Matches(s *Subject) bool {
+	if r.decodedAs != 0 && r.decodedAs != s.DecoderID {
+		return false
+	}
+	for _, g := range r.gates {
+		if !s.Hits.Possible(g) {
+			return false
+		}
+	}
+	for _, t := range r.tests {
+		if !t(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// onText makes a test of a pattern and a text that an event may lack.
+func onText(p *pattern.Pattern, text func(*Subject) *pattern.Text) test {
+	return func(s *Subject) bool {
+		t := text(s)
+		return t != nil && p.Match(t)
+	}
+}
+
+func onLog(p *pattern.Pattern) test {
+	return func(s *Subject) bool { return p.Match(s.Text) }
+}
+
+// texts are what the elements named so look at.
+var texts = map[string]func(*Subject) *pattern.Text{
+	"program_name": (*Subject).programText,
+	"hostname":     (*Subject).hostnameText,
+	"user":         (*Subject).user,
+	"id":           fieldText(event.FieldID),
+	"url":          fieldText(event.URL),
+	"srcport":      fieldText(event.SrcPort),
+	"dstport":      fieldText(event.DstPort),
+	"status":       fieldText(event.Status),
+	"extra_data":   fieldText(event.Data),
+	"srcgeoip":     func(*Subject) *pattern.Text { return nil },
+	"dstgeoip":     func(*Subject) *pattern.Text { return nil },
+}
+
+func fieldText(f event.Field) func(*Subject) *pattern.Text {
+	return func(s *Subject) *pattern.Text { return s.field(f) }
+}
+
+func onDynamic(name string, p *pattern.Pattern) test {
+	return func(s *Subject) bool {
+		value, ok := s.Dynamic(name)
+		return ok && p.MatchString(value)
+	}
+}
+
+func onAction(want string) test {
+	return func(s *Subject) bool {
+		got, ok := s.Get(event.Action)
+		return ok && got == want
+	}
+}
+
+// compiled are the predicates that compiled_rule names.
+var compiled = map[string]test{
+	"comp_srcuser_dstuser": func(s *Subject) bool {
+		src, hasSrc := s.Get(event.SrcUser)
+		dst, hasDst := s.Get(event.DstUser)
+		return !hasSrc || !hasDst || src == dst
+	},
+	"check_id_size": func(s *Subject) bool {
+		id, _ := s.Get(event.FieldID)
+		return len(id) >= 10
+	},
+	"comp_mswin_targetuser_calleruser_diff": differentWindowsAccounts,
+	"is_simple_http_request": func(s *Subject) bool {
+		url, ok := s.Get(event.URL)
+		action, hasAction := s.Get(event.Action)
+		return ok && (!hasAction || action == "GET") && (url == "/" || !strings.Contains(url, "?"))
+	},
+	"is_valid_crawler": isCrawler,
+}
+
+// crawlers are the beginnings of addresses that OSSEC takes for search engines'. It also asks the DNS, which can never succeed there.
+var crawlers = []string{"72.14.", "209.85.", "65.55.", "207.46.", "74.6.", "72.30.", "67.195."}
+
+func isCrawler(s *Subject) bool {
+	for _, c := range crawlers {
+		if strings.HasPrefix(s.Log, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// differentWindowsAccounts compares the names that follow these two labels in a Windows logon event.
+func differentWindowsAccounts(s *Subject) bool {
+	_, target, ok := strings.Cut(s.Log, "Target Account Name:")
+	if !ok {
+		return false
+	}
+	_, caller, ok := strings.Cut(s.Log, "Caller User Name:")
+	if !ok {
+		return false
+	}
+	return firstWord(target) != firstWord(caller)
+}
+
+func firstWord(s string) string {
+	word, _, _ := strings.Cut(strings.TrimLeft(s, " \t"), " ")
+	return word
+}

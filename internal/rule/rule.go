@@ -1,0 +1,158 @@
+// Package rule judges decoded events, as OSSEC's rule XML describes.
+//
+//	templates 1..7, one a category          a rule hangs below the rules that if_sid, if_level or if_group name,
+//	  └─ 5700 decoded_as sshd               or else below its category's template; it is asked only when its
+//	       ├─ 5710 level 5 "invalid user"   parent holds. Siblings are asked by level, the highest first and
+//	       └─ 5716 level 5 "^Failed"        level 0 before all; the first that holds, or its deepest
+//	            └─ 5720 frequency 6 …       descendant that does, is the verdict.
+//
+// A rule below several parents is one rule, so the "tree" shares its branches.
+//
+//	Builder.Add (XML → declarations, checked) ─► Builder.Build (linked, sorted) ─► Tree
+//
+// This package asks what needs only the event. What a composite rule asks of earlier events is described by Correlation and asked by analysis.
+package rule
+
+import (
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/osxml"
+	"github.com/yagura-hids/yagura/internal/pattern"
+)
+
+// Rule is one rule ready to run. Its exported fields are not to be changed.
+type Rule struct {
+	ID          int
+	Level       int
+	Pos         osxml.Pos // where it is written
+	Description string
+	GroupText   string   // as OSSEC joins it: the outer group's name, then the rule's own, without a separator
+	Groups      []string // GroupText split
+	Info        []event.Info
+	CVE         []string
+
+	NoAlert   bool // holds only through a child
+	NoLog     bool // judged, remembered, not recorded; see also Recorded
+	LogAlways bool // recorded whatever its level
+	Mail      Mail
+
+	Ignore        int      // seconds for which further firings are swallowed after one; 0 for none
+	CheckDiff     bool     // holds if the log differs from the last one of this host
+	FirstSeen     bool     // if_fts: holds for fields never seen before
+	IgnoreFields  []string // fields to put on the ignore list when it fires
+	IgnoredFields []string // fields to look up in the ignore list
+	Correlation   *Correlation
+
+	category  event.Category
+	decodedAs int // 0 for any decoder
+	tests     []test
+	gates     []int // numbers of the patterns that must be possible in the log
+	sortLevel int
+	order     int // of reading
+	parents   []*Rule
+	children  []*Rule
+	byDecoder map[int][]*Rule // children to ask for a decoder's event, where many ask for one
+}
+
+// Mail is what a rule's options say of mail.
+type Mail uint8
+
+// By level, always, or never.
+const (
+	MailByLevel Mail = iota
+	MailAlways
+	MailNever
+)
+
+// Kind is which history a composite rule looks at.
+type Kind uint8
+
+// The kinds, each with the element that chooses it.
+const (
+	BySID   Kind = iota + 1 // if_matched_sid: events whose verdict was one rule
+	ByGroup                 // if_matched_group: events whose verdict's group text matches
+	ByRegex                 // if_matched_regex: events whose log matches
+)
+
+// Correlation is what a composite rule asks of earlier events.
+type Correlation struct {
+	Kind      Kind
+	Key       string // the history's, such as "sid/5716"
+	Frequency int    // earlier events needed, less one: it fires on event Frequency+2
+	Timeframe int64  // seconds
+	Same      []string
+	Different []string
+	Location  bool // same_location
+	matches   func(log string) bool
+	group     *pattern.Pattern
+}
+
+// Events is the key of the history that ByRegex rules look at.
+const Events = "events"
+
+// MatchesLog tells whether an earlier event's log is one that if_matched_regex counts. It holds for the other kinds.
+func (c *Correlation) MatchesLog(log string) bool { return c.matches == nil || c.matches(log) }
+
+// counts tells whether events whose rule has that group text are in a ByGroup history.
+func (c *Correlation) counts(groupText string) bool {
+	return c.group != nil && c.group.MatchString(groupText)
+}
+
+// Alert returns what an alert says of the rule. mailLevel is the level from which alerts are mailed.
+func (r *Rule) Alert(mailLevel int) event.Rule {
+	out := event.Rule{
+		ID: r.ID, Level: r.Level, Description: r.Description, Groups: r.Groups, GroupText: r.GroupText, Info: r.Info, CVE: r.CVE,
+		Mail: r.Mail == MailAlways || r.Mail == MailByLevel && r.Level >= mailLevel,
+	}
+	if r.Correlation != nil {
+		out.Frequency = r.Correlation.Frequency
+	}
+	return out
+}
+
+// Recorded tells whether the rule's alerts are to be stored. logLevel is the level from which they are.
+func (r *Rule) Recorded(logLevel int) bool {
+	return r.Level > 0 && !r.NoLog && (r.Level >= logLevel || r.LogAlways)
+}
+
+// Children returns the rules below r to ask for an event of that decoder, in order.
+func (r *Rule) Children(decoder int) []*Rule {
+	if r.byDecoder == nil {
+		return r.children
+	}
+	if list, ok := r.byDecoder[decoder]; ok {
+		return list
+	}
+	return r.byDecoder[0]
+}
+
+// Tree is all rules of a ruleset, linked. It does not change and may be shared.
+type Tree struct {
+	tops     []*Rule
+	rules    []*Rule // in order of reading
+	byID     map[int]*Rule
+	memories map[int][]string // by rule id: the histories that its events go to
+	span     int64
+}
+
+// Top returns the template of a category, nil if there is none.
+func (t *Tree) Top(c event.Category) *Rule {
+	for _, r := range t.tops {
+		if r.category == c {
+			return r
+		}
+	}
+	return nil
+}
+
+// Rules returns all rules in the order of reading. The slice is the tree's own.
+func (t *Tree) Rules() []*Rule { return t.rules }
+
+// Rule returns the rule of that id, nil if there is none.
+func (t *Tree) Rule(id int) *Rule { return t.byID[id] }
+
+// Histories returns the keys of the histories that an event with this verdict goes to. A key stands there once for each place of the rule
+// below the tree's tops, for that is how often OSSEC counts it.
+func (t *Tree) Histories(r *Rule) []string { return t.memories[r.ID] }
+
+// Span returns the longest timeframe of all composite rules, in seconds.
+func (t *Tree) Span() int64 { return t.span }
