@@ -1,0 +1,210 @@
+// Package ruleset reads OSSEC's decoders, rules and lists from a file system and makes of them one frozen value.
+//
+//	ossec.conf's <rules>, or the files that lie there
+//	  └─► read (osxml) ─► declare, compile ─► link (parents, decoded_as, if_matched_*) ─► check ─► freeze: index, hash
+//
+// All that is wrong in any file is reported at once. A Set does not change: goroutines and invocations share it without a lock.
+package ruleset
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/yagura-hids/yagura/internal/config"
+	"github.com/yagura-hids/yagura/internal/decoder"
+	"github.com/yagura-hids/yagura/internal/osxml"
+	"github.com/yagura-hids/yagura/internal/pattern"
+	"github.com/yagura-hids/yagura/internal/rule"
+)
+
+// Set is a ruleset ready to run.
+type Set struct {
+	Decoders *decoder.Tree
+	Rules    *rule.Tree
+	Index    *pattern.Index // of all patterns on the log
+	Hash     string         // of all files read: 16 hexadecimal digits
+	Files    int
+}
+
+// Load reads the ruleset that files names in fsys. A name with "/" is relative to fsys's root; one without is in rules/. If files names no
+// decoder, decoder.xml and local_decoder.xml are read, in the root or in etc/; if it names no rules, all of rules/*.xml, rules_config.xml first.
+// Its error is a *osxml.FaultError.
+func Load(fsys fs.FS, files config.Rules) (*Set, error) {
+	l := &loader{fsys: fsys, files: files, sum: sha256.New()}
+	l.decoders()
+	l.rules()
+	if err := l.faults.Err(); err != nil {
+		return nil, err
+	}
+	l.set.Index = pattern.NewIndex(l.patterns)
+	l.set.Hash = hex.EncodeToString(l.sum.Sum(nil)[:8])
+	return &l.set, nil
+}
+
+type loader struct {
+	fsys     fs.FS
+	files    config.Rules
+	faults   osxml.Faults
+	sum      hash.Hash
+	patterns []*pattern.Pattern
+	set      Set
+}
+
+func (l *loader) number(p *pattern.Pattern) int {
+	l.patterns = append(l.patterns, p)
+	return len(l.patterns) - 1
+}
+
+func (l *loader) decoders() {
+	names := l.expand(l.files.Decoders)
+	if len(names) == 0 {
+		names = l.defaultDecoders()
+	}
+	builder := decoder.NewBuilder(l.number)
+	for _, name := range names {
+		roots := l.read(name)
+		if builder.Add(roots) == 0 && !strings.HasPrefix(path.Base(name), "local_") {
+			l.faults.Add(osxml.Pos{File: name}, "remove it from <rules>, or put decoders in it", "the file holds no decoder")
+		}
+	}
+	tree, err := builder.Build()
+	l.faults.Append("", err)
+	l.set.Decoders = tree
+}
+
+func (l *loader) defaultDecoders() []string {
+	for _, dir := range []string{"", "etc/"} {
+		if l.exists(dir + "decoder.xml") {
+			names := []string{dir + "decoder.xml"}
+			if local := dir + "local_decoder.xml"; l.exists(local) {
+				names = append(names, local)
+			}
+			return names
+		}
+	}
+	l.faults.Add(osxml.Pos{File: "decoder.xml"}, "put it there, or name decoder files in ossec.conf's <rules>", "there is no decoder file")
+	return nil
+}
+
+func (l *loader) rules() {
+	names := l.expand(l.files.Includes)
+	if len(l.files.Includes) == 0 {
+		names = l.defaultRules()
+	}
+	builder := rule.NewBuilder(rule.Outside{Number: l.number, Decoder: l.set.Decoders.ID, List: l.list})
+	for _, name := range names {
+		if roots := l.read(name); roots != nil {
+			builder.Add(name, roots)
+		}
+	}
+	tree, err := builder.Build()
+	l.faults.Append("", err)
+	l.set.Rules = tree
+}
+
+func (l *loader) defaultRules() []string {
+	for _, dir := range []string{"rules", "etc/rules"} {
+		names := l.directory(config.Include{Path: dir + "/", Pattern: ".xml$"})
+		if len(names) == 0 {
+			continue
+		}
+		first := slices.IndexFunc(names, func(name string) bool { return path.Base(name) == "rules_config.xml" })
+		if first > 0 {
+			config := names[first]
+			names = slices.Insert(slices.Delete(names, first, first+1), 0, config)
+		}
+		return names
+	}
+	l.faults.Add(osxml.Pos{File: "rules"}, "put rule files there, or name them in ossec.conf's <rules>", "there are no rules")
+	return nil
+}
+
+// expand turns includes into the names of files, each once.
+func (l *loader) expand(includes []config.Include) []string {
+	var names []string
+	for _, in := range includes {
+		found := []string{l.locate(in.Path)}
+		if in.Dir {
+			if found = l.directory(in); len(found) == 0 {
+				l.faults.Add(in.Pos, "check the path and the pattern", "no file in %s matches %s", in.Path, in.Pattern)
+			}
+		} else if !l.exists(found[0]) {
+			l.faults.Add(in.Pos, "put it there, or remove this line", "there is no file %s", found[0])
+			continue
+		}
+		for _, name := range found {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// locate finds a file by OSSEC's rule: no "/" means rules/; an absolute path is taken from the root. Both may also lie under etc/.
+func (l *loader) locate(name string) string {
+	name = path.Clean(strings.TrimLeft(name, "/"))
+	candidates := []string{name, "etc/" + name}
+	if !strings.Contains(name, "/") {
+		candidates = []string{"rules/" + name, "etc/rules/" + name, name}
+	}
+	for _, c := range candidates {
+		if l.exists(c) {
+			return c
+		}
+	}
+	return candidates[0]
+}
+
+func (l *loader) exists(name string) bool {
+	info, err := fs.Stat(l.fsys, name)
+	return err == nil && !info.IsDir()
+}
+
+func (l *loader) directory(in config.Include) []string {
+	match, err := pattern.Compile(pattern.OSRegex, in.Pattern)
+	if err != nil {
+		l.faults.Add(in.Pos, "", "pattern %q: %v", in.Pattern, err)
+		return nil
+	}
+	dir := path.Clean(strings.Trim(in.Path, "/"))
+	var names []string
+	for _, dir := range []string{dir, "etc/" + dir} {
+		entries, err := fs.ReadDir(l.fsys, dir)
+		if err != nil {
+			continue
+		}
+		for _, entry := range entries {
+			if name := path.Join(dir, entry.Name()); !entry.IsDir() && match.MatchString(name) {
+				names = append(names, name)
+			}
+		}
+		break
+	}
+	slices.Sort(names)
+	return names
+}
+
+// read parses a file and expands its variables; what it can't read becomes a fault.
+func (l *loader) read(name string) []*osxml.Element {
+	src, err := fs.ReadFile(l.fsys, name)
+	if err != nil {
+		l.faults.Append(name, err)
+		return nil
+	}
+	l.set.Files++
+	l.sum.Write([]byte(name))
+	l.sum.Write([]byte{0})
+	l.sum.Write(src)
+	roots, err := osxml.Parse(name, src)
+	l.faults.Append(name, err)
+	if err != nil && len(roots) == 0 {
+		return nil
+	}
+	return osxml.Expand(roots, &l.faults)
+}
