@@ -10,6 +10,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,13 +20,38 @@ const MaxText = 64 << 10
 
 // ID names an event once, where it is read. Every effect of the event is keyed by it, so doing a thing twice is doing it once.
 type ID struct {
-	Agent string `json:"agent"` // the host's name or id
-	Epoch uint64 `json:"epoch"` // the life of the spool that numbered the event
-	Seq   uint64 `json:"seq"`   // increasing within the epoch, not necessarily by one
+	Agent string // the host's name or id
+	Epoch uint64 // the life of the spool that numbered the event
+	Seq   uint64 // increasing within the epoch, not necessarily by one
 }
 
-// String returns the id as agent/epoch/seq, the epoch in hexadecimal.
+// String returns the id as agent/epoch/seq, the epoch in hexadecimal. JSON has it in this form, too.
 func (id ID) String() string { return fmt.Sprintf("%s/%x/%d", id.Agent, id.Epoch, id.Seq) }
+
+// MarshalText returns String's form.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads String's form. The agent may hold slashes itself.
+func (id *ID) UnmarshalText(text []byte) error {
+	rest, seq, ok := cutLast(string(text))
+	agent, epoch, ok2 := cutLast(rest)
+	var err, err2 error
+	id.Agent = agent
+	id.Epoch, err = strconv.ParseUint(epoch, 16, 64)
+	id.Seq, err2 = strconv.ParseUint(seq, 10, 64)
+	if !ok || !ok2 || err != nil || err2 != nil {
+		return fmt.Errorf("%q is no event id: want agent/epoch/seq", text)
+	}
+	return nil
+}
+
+func cutLast(s string) (before, after string, found bool) {
+	i := strings.LastIndexByte(s, '/')
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
 
 // Kind is what sort of message an event carries.
 type Kind uint8
