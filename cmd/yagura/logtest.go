@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/yagura-hids/yagura/internal/logtest"
+)
+
+type logtestCmd struct {
+	rulesFlags
+	Verbose  bool   `short:"v" help:"Show each rule that is tried."`
+	Quiet    bool   `short:"q" help:"No word at the start."`
+	Unit     string `short:"U" help:"Expect this of every line, as RULE:LEVEL:DECODER; the exit code tells of the last: 0 as expected, 1 level differs, 2 rule differs, 3 decoder differs, 255 no rule." placeholder:"R:L:D"`
+	JSON     bool   `help:"One JSON object a line, instead of the three phases."`
+	JSONL    bool   `name:"jsonl" help:"Lines are {\"log\": \"…\", \"t\": seconds since 1970}; t is the event's time."`
+	Isolated bool   `help:"Forget all state between lines."`
+	Check    bool   `short:"t" help:"Load the configuration and the ruleset, and stop."`
+}
+
+// Help adds what the flags don't say.
+func (logtestCmd) Help() string {
+	return `Reads log lines from standard input, one event each, until it ends (Ctrl-D). State lasts between lines: paste ten failed logins to see a
+composite rule fire.
+
+  echo 'Nov 23 10:00:00 web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2' | yagura logtest`
+}
+
+// Run judges the lines of standard input.
+func (c logtestCmd) Run() error {
+	conf, set, err := c.load()
+	if err != nil {
+		return err
+	}
+	if c.Check {
+		return nil
+	}
+	var want []string
+	if c.Unit != "" {
+		if want = strings.Split(c.Unit, ":"); len(want) != 3 {
+			return &codeError{1, fmt.Errorf("-U wants RULE:LEVEL:DECODER, like 5716:5:sshd, not %q", c.Unit)}
+		}
+	}
+	if !c.Quiet && !c.JSON {
+		fmt.Fprintf(os.Stderr, "yagura logtest: %d rules, ruleset %s\n", len(set.Rules.Rules()), set.Hash)
+	}
+	if !c.Quiet && term.IsTerminal(int(os.Stdin.Fd())) {
+		fmt.Fprintln(os.Stderr, "Type one log per line. Ctrl-D ends.")
+	}
+	opts := logtest.Options{
+		JSONLines: c.JSONL, JSON: c.JSON, Isolated: c.Isolated, Verbose: c.Verbose, Analysis: c.options(conf), Now: time.Now,
+	}
+	var out io.Writer = os.Stdout
+	if want != nil {
+		opts.Stop = func(o logtest.Outcome) bool { return unitCode(want, o) == 255 }
+	}
+	got, err := logtest.Run(set, opts, os.Stdin, out)
+	if err != nil || want == nil {
+		return err
+	}
+	code := unitCode(want, got)
+	if code == 0 {
+		fmt.Println("0")
+		return nil
+	}
+	return &codeError{code: code}
+}
+
+// unitCode is ossec-logtest's exit code for an outcome.
+func unitCode(want []string, got logtest.Outcome) int {
+	switch {
+	case !strings.EqualFold(got.Decoder, want[2]):
+		return 3
+	case got.Rule == "":
+		return 255
+	case got.Rule != want[0]:
+		return 2
+	case got.Level != want[1]:
+		return 1
+	}
+	return 0
+}

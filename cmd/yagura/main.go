@@ -1,0 +1,112 @@
+// Command yagura is the operator's one tool: it watches a machine, replays old logs, and tries rules.
+//
+//	yagura local     watch this machine's logs, warn here and in alerts.log/alerts.json
+//	yagura replay    run old logs through the rules
+//	yagura alerts    list what was found
+//	yagura logtest   see how a line is decoded and judged
+//	yagura rules     test a ruleset
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the build.
+var version = "dev"
+
+type cli struct {
+	Local   localCmd   `cmd:"" help:"Watch this machine's logs and journal; warn of attacks."`
+	Replay  replayCmd  `cmd:"" help:"Run old logs through the rules, with the logs' own times."`
+	Alerts  alertsCmd  `cmd:"" help:"List the alerts that were stored, and filter them."`
+	Logtest logtestCmd `cmd:"" help:"Show how log lines are decoded and judged."`
+	Rules   struct {
+		Test rulesTestCmd `cmd:"" help:"Run the test cases (.ini) of a ruleset."`
+	} `cmd:"" help:"Work on rules."`
+	Version versionCmd `cmd:"" help:"Show the version."`
+}
+
+const description = `Yagura is OSSEC without the server: it reads logs, decodes and judges them with OSSEC's own XML decoders and rules, and warns you.
+
+  yagura local                            watch this machine
+  yagura replay /var/log/auth.log.1       what would it have found last week?
+  yagura logtest                          what does this line mean?`
+
+// codeError is an error that wants an exit code of its own.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *codeError) Unwrap() error { return e.err }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run returns the exit code: 0 done, 1 a fault, 2 a wrong call, or what the command defines.
+func run(args []string) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("yagura"), kong.Description(description), kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"data": defaultData()})
+	if err != nil {
+		return fail(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "yagura: %v\nTry: yagura %s\n", err, strings.Join(append(commands(args), "--help"), " "))
+		return 2
+	}
+	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	ctx.BindTo(stop, (*context.Context)(nil))
+	return fail(ctx.Run())
+}
+
+// commands returns the leading words of a call that are no flags.
+func commands(args []string) []string {
+	for i, arg := range args {
+		if strings.HasPrefix(arg, "-") || i == 1 {
+			return args[:i]
+		}
+	}
+	return args
+}
+
+// fail tells the user of an error and returns its exit code.
+func fail(err error) int {
+	if err == nil {
+		return 0
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintf(os.Stderr, "yagura: %s\n", text)
+	}
+	var code *codeError
+	if errors.As(err, &code) {
+		return code.code
+	}
+	return 1
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run() error {
+	fmt.Println("yagura", version)
+	return nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/yagura-hids/yagura/internal/osxml"
+	"github.com/yagura-hids/yagura/internal/ruleset"
+	"github.com/yagura-hids/yagura/internal/ruletest"
+	"github.com/yagura-hids/yagura/rules"
+)
+
+type rulesTestCmd struct {
+	rulesFlags
+	Dir     string `arg:"" optional:"" help:"A ruleset's folder (its tests are in DIR/tests), or a folder of .ini files." type:"path"`
+	Verbose bool   `short:"v" help:"Name the rules that no case reaches."`
+}
+
+// Help adds what the flags don't say.
+func (rulesTestCmd) Help() string {
+	return "Without DIR it tests the built-in rules. Exit code 0: all cases hold; 1: some don't, or the ruleset has faults."
+}
+
+// Run tries all cases and tells which fail.
+func (c rulesTestCmd) Run() error {
+	tests, err := c.cases()
+	if err != nil {
+		return err
+	}
+	conf, set, err := c.load()
+	if err != nil {
+		return err
+	}
+	opts := c.options(conf)
+	covered := map[int]bool{}
+	logs, failed := 0, 0
+	for _, test := range tests {
+		failures, err := ruletest.Run(set, opts, test, covered)
+		if err != nil {
+			return err
+		}
+		for _, f := range failures {
+			fmt.Println(f)
+		}
+		logs += len(test.Logs)
+		failed += len(failures)
+	}
+	fmt.Printf("%d cases, %d logs: %d passed, %d failed; %s\n", len(tests), logs, logs-failed, failed, c.coverage(set, covered))
+	if failed > 0 {
+		return &codeError{code: 1}
+	}
+	return nil
+}
+
+// cases finds the tests: those of the folder, or the built-in ones. A folder that is a ruleset is tested with itself.
+func (c *rulesTestCmd) cases() ([]ruletest.Case, error) {
+	if c.Dir == "" {
+		return readCases(rules.FS, "tests")
+	}
+	tests := filepath.Join(c.Dir, "tests")
+	if info, err := os.Stat(tests); err == nil && info.IsDir() {
+		if c.Rules == "" {
+			c.Rules = c.Dir
+		}
+		return readCases(os.DirFS(c.Dir), "tests")
+	}
+	return readCases(os.DirFS(c.Dir), ".")
+}
+
+func readCases(fsys fs.FS, dir string) ([]ruletest.Case, error) {
+	names, err := fs.Glob(fsys, strings.TrimPrefix(dir+"/*.ini", "./"))
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, errors.New("no .ini files there: write cases as docs/rules.md shows")
+	}
+	var cases []ruletest.Case
+	var faults osxml.Faults
+	for _, name := range names {
+		f, err := fsys.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		list, err := ruletest.Parse(name, f)
+		faults.Append(name, err)
+		cases = append(cases, list...)
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return cases, faults.Err()
+}
+
+// coverage says how many rules the cases reach.
+func (c rulesTestCmd) coverage(set *ruleset.Set, covered map[int]bool) string {
+	all := set.Rules.Rules()
+	var missing []string
+	for _, r := range all {
+		if !covered[r.ID] && r.ID >= 10 {
+			missing = append(missing, fmt.Sprint(r.ID))
+		}
+	}
+	text := fmt.Sprintf("%d of %d rules reached", len(all)-len(missing), len(all))
+	if c.Verbose && len(missing) > 0 {
+		text += "; not reached: " + strings.Join(missing, " ")
+	}
+	return text
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+
+	"github.com/yagura-hids/yagura/internal/event"
+)
+
+// screen shows alerts to a person: colour is for terminals only.
+type screen struct {
+	out    io.Writer
+	colour bool
+}
+
+// newScreen returns a screen on f. NO_COLOR and TERM=dumb switch colour off.
+func newScreen(f *os.File) screen {
+	return screen{out: f, colour: term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// The colours of a level: the terminal's own red, yellow, cyan and grey.
+const (
+	red    = "\x1b[1;31m"
+	yellow = "\x1b[33m"
+	cyan   = "\x1b[36m"
+	grey   = "\x1b[90m"
+	plain  = "\x1b[0m"
+)
+
+func levelColour(level int) string {
+	switch {
+	case level >= 10:
+		return red
+	case level >= 7:
+		return yellow
+	case level >= 4:
+		return cyan
+	}
+	return grey
+}
+
+func (s screen) paint(colour, text string) string {
+	if !s.colour {
+		return text
+	}
+	return colour + text + plain
+}
+
+// alert shows one alert:
+//
+//	2026-11-23 10:00:09  level 10  rule 5720  web1  Repeated SSH login failures.
+//	    srcip 198.51.100.7  dstuser root  /var/log/auth.log  (after 7 like it)
+//	    Nov 23 10:00:09 web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2
+func (s screen) alert(a *event.Alert) error {
+	head := fmt.Sprintf("level %2d  rule %d", a.Rule.Level, a.Rule.ID)
+	var facts []string
+	for _, f := range a.Fields {
+		if f.Value != "" && len(f.Value) <= 60 {
+			facts = append(facts, f.Name+" "+printable(f.Value))
+		}
+	}
+	facts = append(facts, printable(a.Location))
+	if n := len(a.Previous); n > 0 {
+		facts = append(facts, fmt.Sprintf("(after %d like it)", n))
+	}
+	host := a.Hostname
+	if host == a.Location {
+		host = ""
+	}
+	_, err := fmt.Fprintf(s.out, "%s  %s  %s  %s\n    %s\n    %s\n",
+		s.paint(grey, a.Time.Format("2006-01-02 15:04:05")), s.paint(levelColour(a.Rule.Level), head), printable(host), printable(a.Rule.Description),
+		s.paint(grey, strings.Join(facts, "  ")), shorten(printable(a.FullLog), 400))
+	return err
+}
+
+// printable makes text from outside safe for a terminal: what could be a control character is shown as a dot.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return '·'
+		}
+		return r
+	}, strings.ToValidUTF8(strings.TrimSpace(s), "·"))
+}
+
+// shorten cuts a long text, saying how much is missing.
+func shorten(s string, most int) string {
+	runes := []rune(s)
+	if len(runes) <= most {
+		return s
+	}
+	return fmt.Sprintf("%s … (%d more)", string(runes[:most]), len(runes)-most)
+}

@@ -1,0 +1,15 @@
+// Package rules holds the decoders and rules that Yagura starts with, as files in OSSEC's XML.
+//
+//	ossec.conf        names the files below, in the order in which they are read
+//	decoders/*.xml    decoders: what program wrote the line, and which fields are in it
+//	rules/*.xml       rules: what the line means; OSSEC's ids, levels and groups, patterns and texts of our own
+//	tests/*.ini       for every rule, lines that must and must not reach it
+//	local/            where an operator's own files go; nothing in it is embedded but its README
+package rules
+
+import "embed"
+
+// FS is this folder's tree, rooted at ossec.conf. It is read-only and always complete.
+//
+//go:embed ossec.conf decoders/*.xml rules/*.xml tests/*.ini local/README.md
+var FS embed.FS
