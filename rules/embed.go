@@ -4,12 +4,12 @@
 //	decoders/*.xml    decoders: what program wrote the line, and which fields are in it
 //	rules/*.xml       rules: what the line means; OSSEC's ids, levels and groups, patterns and texts of our own
 //	tests/*.ini       for every rule, lines that must and must not reach it
-//	local/            where an operator's own files go; nothing in it is embedded but its README
+//	local/README.md   where an operator's own files go; not embedded
 package rules
 
 import "embed"
 
 // FS is this folder's tree, rooted at ossec.conf. It is read-only and always complete.
 //
-//go:embed ossec.conf decoders/*.xml rules/*.xml tests/*.ini local/README.md
+//go:embed ossec.conf decoders/*.xml rules/*.xml tests/*.ini
 var FS embed.FS
