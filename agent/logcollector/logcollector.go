@@ -1,0 +1,337 @@
+// Package logcollector reads log lines where they are written: in files, in the systemd journal, on the standard input.
+//
+//	<localfile> ─► paths (strftime, glob) ─► file ──┐
+//	<localfile> ─► journalctl --follow ─────────────┼─► Batch{Lines, Positions} ─► the owner stores both in one transaction
+//	"-"         ─► standard input ──────────────────┘                             └► hands Positions back to New at the next start
+//
+// A [Batch] holds lines together with the positions that are true after exactly these lines, for all sources. An owner that stores the
+// effects of the lines and the positions in one transaction therefore neither loses nor repeats a line, whenever it is killed.
+//
+// A file is known by its device, its inode and a fingerprint of its first KiB, not by its name. So a rotated file is read to its end before
+// its successor is begun, also when it was rotated while nobody was looking, and a file that was truncated is read from its start.
+package logcollector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Source is one <localfile> of the configuration.
+type Source struct {
+	// Location is a path, with * ? [ as in a shell and %Y-%m-%d as in strftime, both looked up again at each look; "-" is the standard
+	// input, which has no position: a pipe can't be read twice. With the format journald it is an identifier to select; "all" or an
+	// absolute path selects everything.
+	Location string
+	// Format is OSSEC's log_format.
+	Format string
+	// FromStart reads what is there at the very first start, too. Later, new files are always read from their start.
+	FromStart bool
+}
+
+// Line is one line of a log: without its line end ("\n" or "\r\n"), never empty, any bytes otherwise.
+type Line struct {
+	Location string    // the file's path, "journald" or "stdin"
+	Text     string    // at most event.MaxText bytes
+	Cut      bool      // the line was longer
+	Time     time.Time // when it was written, if the source itself knows that: the journal
+	Offset   int64     // of its first byte in a file or stream (unpacked); 0 for the journal
+}
+
+// Batch is some lines and the positions that hold after them. The lines may be none: then only positions changed, and are to be stored as well.
+type Batch struct {
+	Lines     []Line
+	Positions Positions // complete: replaces the positions stored before
+}
+
+// Positions says how far everything has been read. It is stored as JSON and opaque to its owner.
+type Positions struct {
+	Sources  []string           `json:"sources,omitempty"` // locations that were looked at before: what is new in them is read from its start
+	Files    []Position         `json:"files,omitempty"`   // of one path, the older file first
+	Journals map[string]Journal `json:"journals,omitempty"`
+}
+
+// Position is how far one file has been read.
+type Position struct {
+	Source  string    `json:"source"` // the location that found it
+	Path    string    `json:"path"`   // where it was last seen; its own name if it has been rotated out of sight
+	Dev     uint64    `json:"dev"`
+	Inode   uint64    `json:"inode"`
+	Head    string    `json:"head,omitempty"` // fingerprint of its first HeadLen bytes
+	HeadLen int       `json:"head_len,omitempty"`
+	Offset  int64     `json:"offset"`
+	Skip    bool      `json:"skip,omitempty"` // Offset lies in the rest of a line that was cut
+	Gone    time.Time `json:"gone,omitzero"`  // since when it is not to be found
+}
+
+// Journal is how far the journal has been read: after Cursor, or from Since if no entry came yet.
+type Journal struct {
+	Cursor string    `json:"cursor,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+}
+
+// Options are the collector's surroundings. The zero value is what a program wants; tests bring their own.
+type Options struct {
+	Now        func() time.Time // the clock; time.Now by default
+	Wake       <-chan time.Time // when to look at the files; every 500 ms by default
+	Report     func(msg string) // told what the user should know, once per change: a file missing, unreadable, readable again
+	Stdin      io.Reader        // os.Stdin by default
+	Journalctl string           // the program; "journalctl" by default
+}
+
+const (
+	pollEvery  = 500 * time.Millisecond
+	batchBytes = 1 << 20 // a batch ends when the sources have gone forward by so much
+	turnLines  = 256     // lines a source may give before the next one has its turn
+)
+
+// plainFormats are the log formats that mean "the line as it is".
+var plainFormats = []string{"syslog", "apache", "iis", "squid", "snort-fast", "generic"}
+
+// Collector reads from all its sources. It belongs to one goroutine.
+type Collector struct {
+	opts    Options
+	sources []*source
+	files   []*file            // sorted by source and path; of one path, the older file first
+	ids     map[identity]*file // the same, as of the current scan
+	streams []*stream
+	turn    int               // the file whose turn it is
+	scans   int               // number of the current scan
+	now     time.Time         // of the current scan
+	trouble map[string]string // what was last reported, by path
+	dirty   bool              // positions changed otherwise than by lines
+
+	pushed chan push // what the streams' goroutines read
+	held   []push    // received, and not yet given out
+	stop   context.CancelFunc
+	ctx    context.Context // the streams' life
+	ticker *time.Ticker
+}
+
+// source is a Source of files.
+type source struct {
+	Source
+	index   int
+	started bool // it has been looked at, now or in an earlier life
+}
+
+// New returns a collector that goes on where saved ends; the zero Positions is the very first start. It looks at the files once, so what is
+// written from now on will be read. The error names every source that it does not take.
+func New(sources []Source, saved Positions, opts Options) (*Collector, error) {
+	if err := check(sources); err != nil {
+		return nil, err
+	}
+	c := &Collector{opts: opts, trouble: map[string]string{}, pushed: make(chan push, 64)}
+	c.defaults()
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.now = c.opts.Now()
+	seen := map[string]bool{}
+	for i, s := range sources {
+		key := s.Format + " " + s.Location
+		if s.Format != "journald" {
+			key = s.Location
+		}
+		if seen[key] {
+			c.opts.Report(fmt.Sprintf("localfile %q is listed twice; the first one counts", s.Location))
+			continue
+		}
+		seen[key] = true
+		c.add(i, s, saved)
+	}
+	c.restore(saved.Files)
+	c.scan()
+	return c, nil
+}
+
+func (c *Collector) defaults() {
+	if c.opts.Now == nil {
+		c.opts.Now = time.Now
+	}
+	if c.opts.Report == nil {
+		c.opts.Report = func(string) {}
+	}
+	if c.opts.Stdin == nil {
+		c.opts.Stdin = os.Stdin
+	}
+	if c.opts.Journalctl == "" {
+		c.opts.Journalctl = "journalctl"
+	}
+	if c.opts.Wake == nil {
+		c.ticker = time.NewTicker(pollEvery)
+		c.opts.Wake = c.ticker.C
+	}
+}
+
+func (c *Collector) add(i int, s Source, saved Positions) {
+	switch {
+	case s.Format == "journald":
+		at, ok := saved.Journals[s.Location]
+		if !ok {
+			c.dirty = true
+			if !s.FromStart {
+				at.Since = c.now
+			}
+		}
+		c.streams = append(c.streams, &stream{location: s.Location, journal: true, at: at})
+	case s.Location == "-":
+		c.streams = append(c.streams, &stream{location: s.Location})
+	default:
+		c.sources = append(c.sources, &source{Source: s, index: i, started: slices.Contains(saved.Sources, s.Location)})
+	}
+}
+
+// check returns all that is wrong with the sources.
+func check(sources []Source) error {
+	var errs []error
+	for i, s := range sources {
+		_, badGlob := filepath.Match(s.Location, "")
+		switch {
+		case s.Location == "":
+			errs = append(errs, fmt.Errorf("localfile number %d: no location; name a file", i+1))
+		case s.Format == "journald":
+		case !slices.Contains(plainFormats, s.Format):
+			errs = append(errs, fmt.Errorf("localfile %q: log_format %q is not supported; use one of %s, journald",
+				s.Location, s.Format, strings.Join(plainFormats, ", ")))
+		case badGlob != nil:
+			errs = append(errs, fmt.Errorf("localfile %q: %w; close every [ with a ]", s.Location, badGlob))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Next returns what is new, waiting until there is something: lines, about max at most (one journal entry is never divided), or changed
+// positions. It returns ctx's error when ctx ends, and io.EOF when all sources have ended, which only the standard input does.
+func (c *Collector) Next(ctx context.Context, max int) (Batch, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return Batch{}, err
+		}
+		select {
+		case <-c.opts.Wake: // also while there is much to read: new files are not to wait
+			c.scan()
+		default:
+		}
+		if b, ok := c.collect(max); ok {
+			return b, nil
+		}
+		if c.ended() {
+			return Batch{}, io.EOF
+		}
+		select {
+		case <-ctx.Done():
+		case <-c.opts.Wake:
+			c.scan()
+		case p := <-c.pushed:
+			c.held = append(c.held, p)
+		}
+	}
+}
+
+// collect takes lines from the sources in turn, without waiting, until the batch is full or nobody has more.
+func (c *Collector) collect(max int) (Batch, bool) {
+	b := batch{max: max, busy: true}
+	for b.busy && !b.full() {
+		b.busy = false
+		c.drainStreams(&b)
+		for range len(c.files) {
+			if b.full() {
+				break
+			}
+			c.turn %= len(c.files)
+			c.read(c.files[c.turn], &b)
+			c.turn++
+		}
+		c.dropForgotten()
+	}
+	if !b.busy {
+		c.turn = 0 // at rest: the order of the sources is the order of the lines again
+	}
+	if len(b.lines) == 0 && b.size == 0 && !c.dirty {
+		return Batch{}, false
+	}
+	c.dirty = false
+	return Batch{b.lines, c.positions()}, true
+}
+
+func (c *Collector) ended() bool {
+	open := func(s *stream) bool { return !s.ended }
+	return len(c.sources) == 0 && !slices.ContainsFunc(c.streams, open)
+}
+
+// positions returns how far everything has been given out.
+func (c *Collector) positions() Positions {
+	var p Positions
+	for _, s := range c.sources {
+		if s.started {
+			p.Sources = append(p.Sources, s.Location)
+		}
+	}
+	for _, f := range c.files {
+		p.Files = append(p.Files, f.position())
+	}
+	for _, s := range c.streams {
+		if s.journal {
+			if p.Journals == nil {
+				p.Journals = map[string]Journal{}
+			}
+			p.Journals[s.location] = s.at
+		}
+	}
+	return p
+}
+
+// report tells the user about path when what there is to tell has changed; "" means that all is well.
+func (c *Collector) report(path, msg string) {
+	last := c.trouble[path]
+	switch {
+	case msg == last:
+		return
+	case msg == "":
+		delete(c.trouble, path)
+		c.opts.Report(path + ": found and readable now")
+	default:
+		c.trouble[path] = msg
+		c.opts.Report(path + ": " + msg)
+	}
+}
+
+// Close stops reading. What was read and not yet given out is not lost: no position covers it.
+func (c *Collector) Close() error {
+	c.stop()
+	if c.ticker != nil {
+		c.ticker.Stop()
+	}
+	var errs []error
+	for _, f := range c.files {
+		errs = append(errs, f.close())
+	}
+	for _, s := range c.streams {
+		s.wait()
+	}
+	return errors.Join(errs...)
+}
+
+// batch is a Batch in the making.
+type batch struct {
+	lines []Line
+	max   int
+	size  int64 // bytes that the sources went forward, with what was skipped
+	busy  bool  // somebody had something in this round
+}
+
+func (b *batch) full() bool { return len(b.lines) >= b.max || b.size >= batchBytes }
+
+func (b *batch) took(n int64) {
+	b.size += n
+	b.busy = b.busy || n > 0
+}
+
+func (b *batch) line(location string, l line) {
+	b.lines = append(b.lines, Line{Location: location, Text: string(l.text), Cut: l.cut, Offset: l.off})
+}

@@ -1,0 +1,174 @@
+package logcollector_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	. "github.com/yagura-hids/yagura/agent/logcollector"
+)
+
+// writer is a daemon that writes numbered lines to one log, and the logrotate that plagues it.
+type writer struct {
+	o    *owner
+	name string
+	open *os.File
+	line int
+	half string // what an unfinished line still wants
+	want []string
+}
+
+func (w *writer) write(text string) {
+	if w.open == nil {
+		f, err := os.OpenFile(w.o.path(w.name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			w.o.t.Fatal(err)
+		}
+		w.open = f
+	}
+	if _, err := w.open.WriteString(text); err != nil {
+		w.o.t.Fatal(err)
+	}
+}
+
+func (w *writer) next(pad int) string {
+	w.line++
+	text := fmt.Sprintf("%s line %d %s", w.name, w.line, strings.Repeat("x", pad))
+	w.want = append(w.want, text)
+	return text
+}
+
+func (w *writer) finish() {
+	if w.half != "" {
+		w.write(w.half + "\n")
+		w.half = ""
+	}
+}
+
+func (w *writer) lines(n, pad int) {
+	w.finish()
+	for range n {
+		w.write(w.next(pad) + "\n")
+	}
+}
+
+func (w *writer) partial(pad int) {
+	w.finish()
+	text := w.next(pad)
+	w.write(text[:4])
+	w.half = text[4:]
+}
+
+// rename is logrotate's: log.1 becomes log.2 and so on. The daemon keeps the old file open until it is told to reopen.
+func (w *writer) rename(create bool) {
+	if _, err := os.Stat(w.o.path(w.name)); err != nil {
+		return
+	}
+	for i := 20; i > 0; i-- {
+		_ = os.Rename(w.o.path(fmt.Sprintf("%s.%d", w.name, i)), w.o.path(fmt.Sprintf("%s.%d", w.name, i+1)))
+	}
+	w.o.rename(w.name, w.name+".1")
+	if create {
+		w.o.append(w.name, "")
+	}
+}
+
+func (w *writer) reopen() {
+	w.finish()
+	if w.open != nil {
+		_ = w.open.Close()
+		w.open = nil
+	}
+}
+
+// TestModel does at random what happens to logs, kills the collector at random, and wants every line exactly once and in order.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		o := &owner{t: t, dir: dir, now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}
+		o.sources = []Source{syslog(o.path("a")), syslog(o.path("b*.log")), syslog(o.path("c*"))}
+		writers := []*writer{{o: o, name: "a"}, {o: o, name: "b1.log"}, {o: o, name: "b2.log"}, {o: o, name: "c"}}
+		for _, w := range writers {
+			w.write("")
+		}
+		o.start()
+		w := func(rt *rapid.T) *writer { return writers[rapid.IntRange(0, 3).Draw(rt, "writer")] }
+		rest := func(*rapid.T) {
+			if o.c == nil {
+				o.start()
+			}
+			o.run()
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"lines": func(rt *rapid.T) {
+				w(rt).lines(rapid.IntRange(1, 20).Draw(rt, "n"), rapid.IntRange(0, 300).Draw(rt, "pad"))
+			},
+			"partial": func(rt *rapid.T) { w(rt).partial(rapid.IntRange(0, 99999).Draw(rt, "pad") % 200) },
+			"rotate": func(rt *rapid.T) {
+				w(rt).rename(rapid.Bool().Draw(rt, "create"))
+			},
+			"reopen": func(rt *rapid.T) { w(rt).reopen() },
+			"copytruncate": func(rt *rapid.T) {
+				w := w(rt)
+				w.reopen()
+				rest(rt) // what is truncated unread is lost to everybody
+				if _, err := os.Stat(o.path(w.name)); err == nil {
+					o.truncate(w.name)
+				}
+			},
+			"look": rest,
+			"time": func(rt *rapid.T) { o.now = o.now.Add(time.Duration(rapid.IntRange(1, 50).Draw(rt, "s")) * time.Second) },
+			"kill": func(*rapid.T) { o.kill() },
+			"kill after reading": func(rt *rapid.T) { // the batches are read, the first few stored
+				if o.c == nil {
+					o.start()
+				}
+				stored := rapid.IntRange(0, 3).Draw(rt, "stored")
+				b, ok := o.c.Step(3)
+				for i := 0; ok && i < 10; i++ {
+					if i < stored {
+						o.store(b)
+					}
+					b, ok = o.c.More(3)
+				}
+				o.kill()
+			},
+		})
+		for _, w := range writers {
+			w.reopen()
+			rest(rt)
+			w.lines(1, 0)
+		}
+		rest(rt)
+		rest(rt)
+		o.kill()
+		total := 0
+		for _, w := range writers {
+			var got []string
+			for _, text := range o.stored {
+				if strings.HasPrefix(text, w.name+" ") {
+					got = append(got, text)
+				}
+			}
+			total += len(got)
+			if w.name == "c" { // its pattern finds the old generations, too: then they are not queued, and only the set is promised
+				slices.Sort(got)
+				slices.Sort(w.want)
+			}
+			if !slices.Equal(got, w.want) {
+				rt.Fatalf("%s: got\n%s\nwant\n%s", w.name, strings.Join(got, "\n"), strings.Join(w.want, "\n"))
+			}
+		}
+		if total != len(o.stored) {
+			rt.Fatalf("%d lines stored, %d written", len(o.stored), total)
+		}
+	})
+}
