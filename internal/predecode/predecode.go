@@ -28,9 +28,9 @@ import (
 // that name none.
 func Split(d *event.Decoded, server string) {
 	d.FullLog = clean(d.Text)
-	d.Log = d.FullLog
+	d.Log, d.Hostname, d.Program = d.FullLog, "", ""
 	p := d.FullLog
-	if strings.HasPrefix(p, "M\xc3\xa4r") { // German syslog's März: as if it were Mar
+	if len(p) > 2 && p[1:3] == "\xc3\xa4" { // German months, Jän and Mär: the letter counts as one byte, and the first byte never matters here
 		p = p[1:]
 	}
 	if n := syslogHeader(p); n > 0 {
@@ -85,7 +85,7 @@ func syslogHeader(p string) int {
 		return 16
 	case n > 23 && at(p, "-- ::,", 4, 7, 10, 13, 16, 19):
 		return 23
-	case n > 26 && at(p, "--T::", 4, 7, 10, 13, 16):
+	case n > 32 && at(p, "--T::", 4, 7, 10, 13, 16):
 		return isoHeader(p)
 	case n > 20 && digit(p[0]) && at(p, "   :: ", 4, 8, 11, 14, 17, 20):
 		return 21
@@ -95,15 +95,15 @@ func syslogHeader(p string) int {
 	return 0
 }
 
-// isoHeader is syslogHeader for format 3. A zone must follow, and be hours and minutes; without it, it is no header.
+// isoHeader is syslogHeader for format 3, on 33 bytes or more. A zone must follow, and be hours and minutes; without it, it is no header.
 func isoHeader(p string) int {
-	if len(p) > 32 && at(p, ": ", 22, 25) {
+	if at(p, ": ", 22, 25) {
 		return 26
 	}
 	if p[19] != '.' && p[19] != ',' {
 		return 0
 	}
-	for k := 24; k <= 29 && k+3 < len(p); k++ {
+	for k := 24; k <= 29; k++ {
 		if p[k] == ':' {
 			return k + 3
 		}
@@ -118,10 +118,18 @@ func alnum(c byte) bool { return digit(c) || c|0x20 >= 'a' && c|0x20 <= 'z' }
 // nameRun returns how many bytes at s's beginning may stand in a host's or program's name.
 func nameRun(s string) int {
 	i := 0
-	for i < len(s) && (alnum(s[i]) || strings.IndexByte("()-./@_", s[i]) >= 0) {
+	for i < len(s) && nameByte(s[i]) {
 		i++
 	}
 	return i
+}
+
+func nameByte(c byte) bool {
+	switch c {
+	case '(', ')', '-', '.', '/', '@', '_':
+		return true
+	}
+	return alnum(c)
 }
 
 // hostAndProgram reads "host program[pid]: log", or Solaris's "program: log".
