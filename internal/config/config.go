@@ -106,13 +106,20 @@ func (r *reader) section(e *osxml.Element) {
 		r.global(e)
 	case "syscheck", "rootcheck", "remote", "command", "active-response", "client", "email_alerts", "syslog_output", "reports",
 		"database_output", "agentless", "fim_maintenance":
-		if !slices.Contains(r.config.Unused, e.Name) {
-			r.config.Unused = append(r.config.Unused, e.Name)
-		}
+		r.unused(e.Name)
 	default:
 		r.faults.Add(e.Pos, "known are global, rules, alerts, localfile and OSSEC's other sections", "unknown section <%s>", e.Name)
 	}
 }
+
+// OSSEC's words for log_format: those whose lines are read, and those that are not read yet. "multi-line" takes a number behind a colon.
+var (
+	formats = []string{"syslog", "generic", "snort-fast", "apache", "iis", "squid", "journald"}
+	unread  = []string{
+		"command", "full_command", "multi-line", "multi-line_indented", "audit", "modsec-audit", "mysql_log", "postgresql_log", "mssql_log",
+		"snort-full", "nmapg", "djb-multilog", "ossecalert", "syslog-pipe", "eventlog", "eventchannel",
+	}
+)
 
 func (r *reader) localfile(e *osxml.Element) {
 	l := Localfile{Pos: e.Pos}
@@ -127,11 +134,14 @@ func (r *reader) localfile(e *osxml.Element) {
 			r.faults.Add(child.Pos, "known are location, log_format, command, alias, frequency", "localfile: unknown element <%s>", child.Name)
 		}
 	}
+	kind, _, _ := strings.Cut(l.Format, ":")
 	switch {
 	case l.Format == "":
 		r.faults.Add(e.Pos, "add <log_format>syslog</log_format>", "localfile without log_format")
-	case l.Format == "command" || l.Format == "full_command":
-		r.unused("localfile " + l.Format)
+	case slices.Contains(unread, kind):
+		r.unused(strings.TrimSpace("localfile "+l.Location) + " (log_format " + l.Format + ")")
+	case !slices.Contains(formats, l.Format):
+		r.faults.Add(e.Pos, "write syslog for plain lines; others are "+strings.Join(formats[1:], ", "), "localfile: unknown log_format %q", l.Format)
 	case l.Format == "journald" && l.Location == "":
 		l.Location = "all"
 		r.config.Localfiles = append(r.config.Localfiles, l)
@@ -152,10 +162,6 @@ func (r *reader) rules(e *osxml.Element) {
 	rules := &r.config.Rules
 	for _, child := range e.Children {
 		in := Include{Path: strings.TrimSpace(child.Content), Pos: child.Pos}
-		if in.Path == "" {
-			r.faults.Add(child.Pos, "name a file", "<%s> is empty", child.Name)
-			continue
-		}
 		switch name := strings.ToLower(child.Name); name {
 		case "include", "rule":
 			rules.Includes = append(rules.Includes, in)
@@ -175,6 +181,10 @@ func (r *reader) rules(e *osxml.Element) {
 			rules.Lists = append(rules.Lists, in.Path)
 		default:
 			r.faults.Add(child.Pos, "known are include, rule, rule_dir, decoder, decoder_dir, list", "rules: unknown element <%s>", child.Name)
+			continue
+		}
+		if in.Path == "" {
+			r.faults.Add(child.Pos, "name a file", "<%s> is empty", child.Name)
 		}
 	}
 }

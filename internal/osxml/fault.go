@@ -1,8 +1,10 @@
 package osxml
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -58,12 +60,23 @@ func (f *Faults) Append(file string, err error) {
 // Len returns how many faults were noted.
 func (f *Faults) Len() int { return len(f.list) }
 
-// Err returns a *FaultError with all faults, or nil if there are none.
+// Err returns a *FaultError with all faults, or nil if there are none. The files are in the order in which their first faults were noted,
+// the faults of a file in the order of its lines.
 func (f *Faults) Err() error {
 	if len(f.list) == 0 {
 		return nil
 	}
-	return &FaultError{Faults: f.list}
+	order := map[string]int{}
+	for _, fault := range f.list {
+		if _, ok := order[fault.Pos.File]; !ok {
+			order[fault.Pos.File] = len(order)
+		}
+	}
+	list := slices.Clone(f.list)
+	slices.SortStableFunc(list, func(a, b *Fault) int {
+		return cmp.Or(order[a.Pos.File]-order[b.Pos.File], a.Pos.Line-b.Pos.Line, a.Pos.Col-b.Pos.Col)
+	})
+	return &FaultError{Faults: list}
 }
 
 // FaultError is all that is wrong with a set of files.

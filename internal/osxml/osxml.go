@@ -15,6 +15,7 @@ package osxml
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -49,29 +50,35 @@ func (e *Element) Attr(name string) (string, bool) {
 	return "", false
 }
 
-// Parse reads a whole file. file is its name for messages. Its error is a *FaultError with the place where reading had to stop;
-// the elements before that place are returned with it.
+// Parse reads a whole file. file is its name for messages. Its error is a *FaultError with all that is wrong; the elements that are whole
+// are returned with it, so that their readers can look for more faults.
 func Parse(file string, src []byte) ([]*Element, error) {
 	p := &parser{src: src, file: file, line: 1}
 	p.prolog()
 	var roots []*Element
-	for p.faults.Len() == 0 {
+	for {
 		p.text()
-		if p.eof() {
-			break
-		}
-		if e := p.element(1); e != nil {
-			roots = append(roots, e)
+		switch {
+		case p.eof():
+			return roots, p.faults.Err()
+		case p.has("</"):
+			p.strayEnd()
+		default:
+			if e := p.element(); e != nil {
+				roots = append(roots, e)
+			}
 		}
 	}
-	return roots, p.faults.Err()
 }
 
 type parser struct {
 	src       []byte
 	file      string
 	off       int
-	line, bol int // the current line, and the offset at which it begins
+	line, bol int        // the current line, and the offset at which it begins
+	open      []*Element // those being read, the outermost first
+	misclosed *Element   // the last one that met a wrong end tag
+	cut       bool       // the file's end was already blamed on something
 	faults    Faults
 }
 
@@ -81,13 +88,28 @@ func (p *parser) pos() Pos { return Pos{File: p.file, Line: p.line, Col: p.off -
 
 // advance moves n bytes on, counting lines.
 func (p *parser) advance(n int) {
-	for ; n > 0 && !p.eof(); n-- {
-		if p.src[p.off] == '\n' {
-			p.line++
-			p.bol = p.off + 1
-		}
-		p.off++
+	passed := p.src[p.off:min(p.off+n, len(p.src))]
+	if last := bytes.LastIndexByte(passed, '\n'); last >= 0 {
+		p.line += bytes.Count(passed, []byte("\n"))
+		p.bol = p.off + last + 1
 	}
+	p.off += len(passed)
+}
+
+// peek returns what stands before the first byte that is one of stops.
+func (p *parser) peek(stops string) string {
+	rest := p.src[p.off:]
+	if n := bytes.IndexAny(rest, stops); n >= 0 {
+		rest = rest[:n]
+	}
+	return string(rest)
+}
+
+// until is peek, and moves there.
+func (p *parser) until(stops string) string {
+	text := p.peek(stops)
+	p.advance(len(text))
+	return text
 }
 
 func (p *parser) has(prefix string) bool { return bytes.HasPrefix(p.src[p.off:], []byte(prefix)) }
@@ -106,105 +128,108 @@ func (p *parser) prolog() {
 // text reads up to the next tag and returns what it read, without the comments in it.
 func (p *parser) text() string {
 	var b strings.Builder
-	for !p.eof() {
+	for {
+		b.WriteString(p.until("<"))
 		switch {
+		case p.eof():
+			return b.String()
 		case p.has("<!"):
-			if !p.comment() {
-				return b.String()
-			}
-		case p.src[p.off] == '<' && (p.off == 0 || p.src[p.off-1] != '\\'):
+			p.comment()
+		case p.off == 0 || p.src[p.off-1] != '\\':
 			return b.String()
 		default:
-			b.WriteByte(p.src[p.off])
+			b.WriteByte('<')
 			p.advance(1)
 		}
 	}
-	return b.String()
 }
 
-func (p *parser) comment() bool {
+func (p *parser) comment() {
 	rest := p.src[p.off:]
 	end := bytes.Index(rest, []byte("-->"))
 	if end >= 0 {
 		end += 3
+		rest = rest[:end]
 	}
-	if short := bytes.Index(rest, []byte("!>")); short >= 0 && (end < 0 || short+2 < end) {
+	if short := bytes.Index(rest, []byte("!>")); short >= 0 {
 		end = short + 2
 	}
 	if end < 0 {
-		p.fault("end it with -->", "the comment never ends")
-		return false
+		p.faultAtEnd(p.pos(), "end it with -->", "the comment never ends")
+		end = len(rest)
 	}
 	p.advance(end)
-	return true
 }
 
-// fault notes a fault here and stops the reading.
-func (p *parser) fault(hint, what string, args ...any) {
-	p.faultAt(p.pos(), hint, what, args...)
-}
-
-func (p *parser) faultAt(pos Pos, hint, what string, args ...any) {
+func (p *parser) fault(pos Pos, hint, what string, args ...any) {
 	p.faults.Add(pos, hint, what, args...)
-	p.off = len(p.src)
 }
 
-// element reads from "<" to behind the end tag. It returns nil after a fault.
-func (p *parser) element(depth int) *Element {
+// faultAtEnd notes why the file ended too early. Only the first reason counts: the elements around are open only because of it.
+func (p *parser) faultAtEnd(pos Pos, hint, what string, args ...any) {
+	if !p.cut {
+		p.fault(pos, hint, what, args...)
+	}
+	p.cut = true
+}
+
+// element reads from "<" to behind the end tag. It returns nil if the element is not whole. What is wrong inside costs the innermost
+// element; those around it are kept for the rest that they hold.
+func (p *parser) element() *Element {
 	e := &Element{Pos: p.pos()}
-	if depth > maxDepth {
-		p.fault("", "elements nested more than %d deep", maxDepth)
-		return nil
-	}
 	p.advance(1)
-	e.Name = p.name()
-	if strings.HasPrefix(e.Name, "/") {
-		p.faultAt(e.Pos, "remove it, or open the element before it", "<%s> ends nothing", e.Name)
+	e.Name = p.until(" \t\r\n>")
+	switch {
+	case e.Name == "":
+		p.fault(e.Pos, `write a literal "<" as "\<"`, `"<" begins no element`)
 		return nil
-	}
-	if e.Name == "" {
-		p.faultAt(e.Pos, `write a literal "<" as "\<"`, `"<" begins no element`)
+	case len(e.Name) > maxText:
+		p.fault(e.Pos, "shorten it", "a name longer than %d bytes", maxText)
 		return nil
-	}
-	if strings.HasSuffix(e.Name, "/") && !p.eof() && p.src[p.off] == '>' {
+	case len(p.open) == maxDepth:
+		p.faultAtEnd(e.Pos, "", "elements nested more than %d deep", maxDepth)
+		p.advance(len(p.src))
+		return nil
+	case strings.HasSuffix(e.Name, "/") && p.has(">"):
 		e.Name = strings.TrimSuffix(e.Name, "/")
 		p.advance(1)
 		return e
 	}
-	empty, ok := p.attrs(e)
-	if !ok || empty {
-		return e
+	empty, whole := p.attrs(e)
+	if !empty {
+		p.open = append(p.open, e)
+		whole = p.body(e) && whole
+		p.open = p.open[:len(p.open)-1]
 	}
-	if !p.body(e, depth) {
+	if !whole {
 		return nil
 	}
 	return e
 }
 
-// body reads content and children up to and with the end tag.
-func (p *parser) body(e *Element, depth int) bool {
-	for p.faults.Len() == 0 {
+// body reads content and children up to and with the end tag. It tells whether e was whole, or holds a child that is.
+func (p *parser) body(e *Element) bool {
+	before := p.faults.Len()
+	for {
 		e.Content = p.text()
 		if len(e.Content) > maxText {
-			p.faultAt(e.Pos, "split it", "<%s> holds %d bytes, more than %d", e.Name, len(e.Content), maxText)
-			return false
+			p.fault(e.Pos, "split it", "<%s> holds %d bytes, more than %d", e.Name, len(e.Content), maxText)
 		}
-		if p.eof() {
-			if p.faults.Len() == 0 {
-				p.faultAt(e.Pos, "add </"+e.Name+">", "<%s> is never closed", e.Name)
+		switch {
+		case p.eof():
+			p.faultAtEnd(e.Pos, "add </"+e.Name+">", "<%s> is never closed", e.Name)
+			return len(e.Children) > 0
+		case !p.has("</"):
+			if child := p.element(); child != nil {
+				e.Children = append(e.Children, child)
 			}
-			return false
-		}
-		if p.has("</") {
-			return p.endTag(e)
-		}
-		if child := p.element(depth + 1); child != nil {
-			e.Children = append(e.Children, child)
+		case p.endTag(e):
+			return p.faults.Len() == before || len(e.Children) > 0
 		}
 	}
-	return false
 }
 
+// endTag reads an end tag and tells whether e ends there. One that ends an element around e is left for that.
 func (p *parser) endTag(e *Element) bool {
 	want := "</" + e.Name + ">"
 	if p.has(want) {
@@ -212,41 +237,34 @@ func (p *parser) endTag(e *Element) bool {
 		return true
 	}
 	at := p.pos()
-	p.advance(2)
-	p.faultAt(at, "write "+want, "</%s> does not close <%s> of line %d", p.name(), e.Name, e.Pos.Line)
-	return false
+	outer := slices.ContainsFunc(p.open, func(o *Element) bool { return p.has("</" + o.Name + ">") })
+	name := strings.TrimPrefix(p.peek(" \t\r\n>"), "</")
+	if p.misclosed != e {
+		p.fault(at, "write "+want, "</%s> does not close <%s> of line %d", name, e.Name, e.Pos.Line)
+	}
+	p.misclosed = e
+	if !outer {
+		p.advance(len("</") + len(name))
+	}
+	return outer
 }
 
-func space(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
-
-// name reads up to white space or ">".
-func (p *parser) name() string {
-	start := p.off
-	for !p.eof() && !space(p.src[p.off]) && p.src[p.off] != '>' {
-		p.advance(1)
-	}
-	if p.off-start > maxText {
-		p.fault("", "a name longer than %d bytes", maxText)
-		return ""
-	}
-	return string(p.src[start:p.off])
+// strayEnd passes over an end tag that stands outside all elements.
+func (p *parser) strayEnd() {
+	at := p.pos()
+	p.advance(1)
+	p.fault(at, "remove it, or open the element before it", "<%s> ends nothing", p.until(" \t\r\n>"))
 }
 
-func (p *parser) skipSpace() {
-	for !p.eof() && space(p.src[p.off]) {
-		p.advance(1)
-	}
-}
-
-// attrs reads the attributes and the end of the start tag. empty tells that the tag was <x ... />.
-func (p *parser) attrs(e *Element) (empty, ok bool) {
+// attrs reads the attributes and the end of the start tag. empty tells that the tag was <x ... />, whole that it had no fault.
+func (p *parser) attrs(e *Element) (empty, whole bool) {
 	for {
 		p.skipSpace()
 		switch {
 		case p.eof():
-			p.faultAt(e.Pos, `end it with ">"`, "the tag <%s is never ended", e.Name)
+			p.faultAtEnd(e.Pos, `end it with ">"`, "the tag <%s is never ended", e.Name)
 			return false, false
-		case p.src[p.off] == '>':
+		case p.has(">"):
 			p.advance(1)
 			return false, true
 		case p.has("/>"):
@@ -254,46 +272,53 @@ func (p *parser) attrs(e *Element) (empty, ok bool) {
 			return true, true
 		}
 		if !p.attr(e) {
-			return false, false
+			p.until(">")
+			empty = p.src[p.off-1] == '/'
+			p.cut = p.cut || p.eof()
+			p.advance(1)
+			return empty, false
 		}
 	}
 }
 
-func (p *parser) attr(e *Element) bool {
-	a := Attr{Pos: p.pos()}
-	start := p.off
-	for !p.eof() && p.src[p.off] != '=' && !space(p.src[p.off]) && p.src[p.off] != '>' {
+func (p *parser) skipSpace() {
+	for !p.eof() && strings.IndexByte(" \t\r\n", p.src[p.off]) >= 0 {
 		p.advance(1)
 	}
-	a.Name = string(p.src[start:p.off])
-	if p.eof() || p.src[p.off] != '=' {
-		p.faultAt(a.Pos, `write `+a.Name+`="value"`, "<%s>: attribute %s has no value", e.Name, a.Name)
+}
+
+// attr reads name="value" and tells whether it is faultless.
+func (p *parser) attr(e *Element) bool {
+	a := Attr{Pos: p.pos()}
+	fault := func(hint, what string) bool {
+		p.fault(a.Pos, hint, "<%s>: attribute %s %s", e.Name, a.Name, what)
 		return false
+	}
+	a.Name = p.until("= \t\r\n>")
+	if !p.has("=") {
+		a.Name = strings.TrimSuffix(a.Name, "/")
+		return fault("write "+a.Name+`="value", without a space before "="`, "has no value")
 	}
 	p.advance(1)
 	p.skipSpace()
-	if p.eof() || p.src[p.off] != '"' && p.src[p.off] != '\'' {
-		p.faultAt(a.Pos, "put it between quotes", "<%s>: the value of attribute %s is not quoted", e.Name, a.Name)
-		return false
+	if !p.has(`"`) && !p.has("'") {
+		return fault("put its value between quotes", "is not quoted")
 	}
-	quote := p.src[p.off]
+	quote := string(p.src[p.off])
 	p.advance(1)
-	start = p.off
-	for !p.eof() && p.src[p.off] != quote && p.src[p.off] != '>' {
-		p.advance(1)
+	a.Value = p.until(quote + ">")
+	if !p.has(quote) {
+		return fault(`close the quote; ">" may not stand in a value`, "does not end")
 	}
-	if p.eof() || p.src[p.off] == '>' {
-		p.faultAt(a.Pos, `close the quote; ">" may not stand in a value`, "<%s>: the value of attribute %s does not end", e.Name, a.Name)
-		return false
-	}
-	a.Value = string(p.src[start:p.off])
 	p.advance(1)
-	if _, twice := e.Attr(a.Name); twice {
-		p.faultAt(a.Pos, "keep one", "<%s>: attribute %s stands twice", e.Name, a.Name)
-		return false
-	}
-	if len(a.Name)+len(a.Value) > maxText {
-		p.faultAt(a.Pos, "", "<%s>: an attribute longer than %d bytes", e.Name, maxText)
+	_, twice := e.Attr(a.Name)
+	switch {
+	case a.Name == "":
+		return fault(`write name="value"`, "has no name")
+	case twice:
+		return fault("keep one", "stands twice")
+	case max(len(a.Name), len(a.Value)) > maxText:
+		p.fault(a.Pos, "shorten it", "<%s>: an attribute longer than %d bytes", e.Name, maxText)
 		return false
 	}
 	e.Attrs = append(e.Attrs, a)

@@ -44,6 +44,9 @@ func (x *expander) define(e *Element) {
 	}
 }
 
+// hintVariable names the two ways in which a "$" goes wrong.
+const hintVariable = `define it before this place; if "$" is meant for itself, put one of $ . | , a space or the end behind it`
+
 func (x *expander) expand(pos Pos, text string) string {
 	if len(text) <= 2 || len(x.vars) == 0 || !strings.Contains(text, "$") {
 		return text
@@ -67,7 +70,8 @@ func (x *expander) expand(pos Pos, text string) string {
 		case known:
 			b.WriteString(value)
 		default:
-			x.faults.Add(pos, "define it before this place, or move the variables out of this file", "no variable is named %s", name)
+			b.WriteString("$" + name)
+			x.faults.Add(pos, hintVariable, "no variable is named %q", name)
 		}
 		text = after[end:]
 	}

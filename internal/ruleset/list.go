@@ -17,12 +17,17 @@ func (l *loader) list(name string) (map[string]string, error) {
 	if !known {
 		return nil, errNotConfigured
 	}
-	src, err := fs.ReadFile(l.fsys, l.locate(plain(name)))
+	path := l.locate(plain(name))
+	if list, ok := l.lists[path]; ok {
+		return list, nil
+	}
+	src, err := fs.ReadFile(l.fsys, path)
 	if err != nil {
 		return nil, err
 	}
-	l.sum.Write(src)
-	return parseList(string(src)), nil
+	l.digest(path, src)
+	l.lists[path] = parseList(string(src))
+	return l.lists[path], nil
 }
 
 // parseList reads lines of key:value. "###" begins a comment, lines without ":" are passed over, of repeated keys the first counts.

@@ -35,7 +35,7 @@ type Set struct {
 // decoder, decoder.xml and local_decoder.xml are read, in the root or in etc/; if it names no rules, all of rules/*.xml, rules_config.xml first.
 // Its error is a *osxml.FaultError.
 func Load(fsys fs.FS, files config.Rules) (*Set, error) {
-	l := &loader{fsys: fsys, files: files, sum: sha256.New()}
+	l := &loader{fsys: fsys, files: files, sum: sha256.New(), lists: map[string]map[string]string{}}
 	l.decoders()
 	l.rules()
 	if err := l.faults.Err(); err != nil {
@@ -51,6 +51,7 @@ type loader struct {
 	files    config.Rules
 	faults   osxml.Faults
 	sum      hash.Hash
+	lists    map[string]map[string]string // by path
 	patterns []*pattern.Pattern
 	set      Set
 }
@@ -67,8 +68,8 @@ func (l *loader) decoders() {
 	}
 	builder := decoder.NewBuilder(l.number)
 	for _, name := range names {
-		roots := l.read(name)
-		if builder.Add(roots) == 0 && !strings.HasPrefix(path.Base(name), "local_") {
+		roots, whole := l.read(name)
+		if builder.Add(roots) == 0 && whole && !strings.HasPrefix(path.Base(name), "local_") {
 			l.faults.Add(osxml.Pos{File: name}, "remove it from <rules>, or put decoders in it", "the file holds no decoder")
 		}
 	}
@@ -98,7 +99,7 @@ func (l *loader) rules() {
 	}
 	builder := rule.NewBuilder(rule.Outside{Number: l.number, Decoder: l.set.Decoders.ID, List: l.list})
 	for _, name := range names {
-		if roots := l.read(name); roots != nil {
+		if roots, whole := l.read(name); whole || len(roots) > 0 {
 			builder.Add(name, roots)
 		}
 	}
@@ -190,21 +191,23 @@ func (l *loader) directory(in config.Include) []string {
 	return names
 }
 
-// read parses a file and expands its variables; what it can't read becomes a fault.
-func (l *loader) read(name string) []*osxml.Element {
-	src, err := fs.ReadFile(l.fsys, name)
-	if err != nil {
-		l.faults.Append(name, err)
-		return nil
-	}
-	l.set.Files++
+// digest adds a file to what the set's hash is of.
+func (l *loader) digest(name string, src []byte) {
 	l.sum.Write([]byte(name))
 	l.sum.Write([]byte{0})
 	l.sum.Write(src)
-	roots, err := osxml.Parse(name, src)
-	l.faults.Append(name, err)
-	if err != nil && len(roots) == 0 {
-		return nil
+}
+
+// read parses a file and expands its variables; what it can't read becomes a fault. whole tells that nothing was lost.
+func (l *loader) read(name string) (roots []*osxml.Element, whole bool) {
+	src, err := fs.ReadFile(l.fsys, name)
+	if err != nil {
+		l.faults.Append(name, err)
+		return nil, false
 	}
-	return osxml.Expand(roots, &l.faults)
+	l.set.Files++
+	l.digest(name, src)
+	roots, err = osxml.Parse(name, src)
+	l.faults.Append(name, err)
+	return osxml.Expand(roots, &l.faults), err == nil
 }

@@ -84,10 +84,15 @@ func Parse(file string, in io.Reader) ([]Case, error) {
 		p.number++
 		p.line(strings.TrimRight(lines.Text(), " \t\r"))
 	}
-	p.faults.Append(file, lines.Err())
+	if err := lines.Err(); err != nil {
+		p.faults.Add(osxml.Pos{File: file, Line: p.number + 1, Col: 1}, "", "%v", err)
+	}
 	for _, c := range p.cases {
 		if len(c.Logs) == 0 {
 			p.faults.Add(c.Pos, `add "log 1 pass = …"`, "[%s] has no log", c.Name)
+		}
+		if c.Rule != "" && c.Level == "" {
+			p.faults.Add(c.Pos, `add "alert = LEVEL"`, "[%s] has a rule and no alert", c.Name)
 		}
 	}
 	return p.cases, p.faults.Err()
@@ -121,7 +126,7 @@ func (p *parser) line(line string) {
 func (p *parser) setting(c *Case, pos osxml.Pos, key []string, value string) {
 	switch {
 	case len(key) == 3 && key[0] == "log" && (key[2] == "pass" || key[2] == "fail"):
-		c.Logs = append(c.Logs, Log{Number: key[1], Text: value, Fail: key[2] == "fail", Repeat: 1, Pos: pos})
+		p.log(c, Log{Number: key[1], Text: value, Fail: key[2] == "fail", Repeat: 1, Pos: pos})
 	case len(key) == 2 && key[0] == "repeat":
 		p.repeat(c, pos, key[1], value)
 	case len(key) == 1 && key[0] == "rule":
@@ -132,9 +137,19 @@ func (p *parser) setting(c *Case, pos osxml.Pos, key []string, value string) {
 		c.Decoder = value
 	case len(key) == 1 && key[0] == "sequence":
 		c.Sequence = value == "yes"
+		if value != "yes" && value != "no" {
+			p.faults.Add(pos, "write yes or no", "sequence = %q", value)
+		}
 	default:
 		p.faults.Add(pos, "known are log N pass, log N fail, rule, alert, decoder, sequence, repeat N", "unknown key %q", strings.Join(key, " "))
 	}
+}
+
+func (p *parser) log(c *Case, l Log) {
+	if slices.ContainsFunc(c.Logs, func(other Log) bool { return other.Number == l.Number }) {
+		p.faults.Add(l.Pos, "give it a number of its own", "[%s] has two logs %s", c.Name, l.Number)
+	}
+	c.Logs = append(c.Logs, l)
 }
 
 func (p *parser) repeat(c *Case, pos osxml.Pos, number, value string) {

@@ -1,0 +1,244 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/yagura-hids/yagura/internal/config"
+	"github.com/yagura-hids/yagura/internal/osxml"
+)
+
+// server is of the shape that OSSEC's installer writes for a server.
+const server = `<!-- a server -->
+<ossec_config>
+  <global>
+    <email_notification>yes</email_notification>
+    <email_to>ops@example.com</email_to>
+    <smtp_server>mail.example.com.</smtp_server>
+    <email_from>ossec@example.com</email_from>
+    <white_list>127.0.0.1</white_list>
+    <white_list>^localhost.localdomain$</white_list>
+    <memory_size>16384</memory_size>
+    <jsonout_output>no</jsonout_output>
+  </global>
+
+  <rules>
+    <decoder>etc/decoder.xml</decoder>
+    <decoder_dir pattern="_dec.xml$">etc/more</decoder_dir>
+    <include>rules_config.xml</include>
+    <rule> sshd_rules.xml </rule>
+    <rule_dir>etc/own</rule_dir>
+    <rule_dir pattern="">etc/any</rule_dir>
+    <list>lists/hosts</list>
+    <list>users.cdb</list>
+  </rules>
+
+  <syscheck><frequency>79200</frequency><directories check_all="yes">/etc</directories></syscheck>
+  <syscheck><ignore>/etc/mtab</ignore></syscheck>
+  <rootcheck><rootkit_files>/x</rootkit_files></rootcheck>
+  <remote><connection>secure</connection></remote>
+  <alerts>
+    <log_alert_level>3</log_alert_level>
+    <email_alert_level> 12 </email_alert_level>
+  </alerts>
+  <command><name>host-deny</name></command>
+  <active-response><command>host-deny</command></active-response>
+
+  <localfile>
+    <log_format>syslog</log_format>
+    <location>/var/log/messages</location>
+  </localfile>
+  <Localfile>
+    <location>
+      /var/log/%Y/web-*.log
+    </location>
+    <Log_Format>apache</Log_Format>
+  </Localfile>
+  <localfile>
+    <log_format>command</log_format>
+    <command>df -P</command>
+    <frequency>360</frequency>
+  </localfile>
+  <localfile>
+    <log_format>full_command</log_format>
+    <command>last -n 5</command>
+    <alias>logins</alias>
+  </localfile>
+</ossec_config>
+
+<ossec_config>
+  <global><memory_size>4096</memory_size><jsonout_output> yes </jsonout_output></global>
+  <alerts><use_geoip>yes</use_geoip></alerts>
+  <rules><include>local_rules.xml</include><list>lists/more</list></rules>
+  <localfile><log_format>journald</log_format></localfile>
+  <localfile><log_format>journald</log_format><location>sshd</location></localfile>
+  <localfile><log_format>multi-line:3</log_format><location>/var/log/app</location></localfile>
+</ossec_config>
+`
+
+func TestParse(t *testing.T) {
+	got, err := config.Parse("ossec.conf", []byte(server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &config.Config{
+		Localfiles: []config.Localfile{
+			{Location: "/var/log/messages", Format: "syslog"}, {Location: "/var/log/%Y/web-*.log", Format: "apache"},
+			{Location: "all", Format: "journald"}, {Location: "sshd", Format: "journald"},
+		},
+		Rules: config.Rules{
+			Decoders: []config.Include{{Path: "etc/decoder.xml"}, {Path: "etc/more", Dir: true, Pattern: "_dec.xml$"}},
+			Includes: []config.Include{
+				{Path: "rules_config.xml"}, {Path: "sshd_rules.xml"}, {Path: "etc/own", Dir: true, Pattern: ".xml$"}, {Path: "etc/any", Dir: true},
+				{Path: "local_rules.xml"}, // OSSEC forgets the first <rules> here; ours add up
+			},
+			Lists: []string{"lists/hosts", "users.cdb", "lists/more"},
+		},
+		Alerts:     config.Alerts{LogLevel: 3, MailLevel: 12},
+		MemorySize: 4096,
+		JSON:       true,
+		Unused:     []string{"syscheck", "rootcheck", "remote", "command", "active-response", "localfile (log_format command)", "localfile (log_format full_command)", "alerts use_geoip", "localfile /var/log/app (log_format multi-line:3)"},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(osxml.Pos{})); diff != "" {
+		t.Error(diff)
+	}
+	places := map[string]string{
+		got.Localfiles[1].Pos.String():     "ossec.conf:40:3",
+		got.Rules.Includes[0].Pos.String(): "ossec.conf:17:5",
+	}
+	for got, want := range places {
+		if got != want {
+			t.Errorf("place %s, want %s", got, want)
+		}
+	}
+}
+
+func TestParseDefaults(t *testing.T) {
+	for name, in := range map[string]string{
+		"server":  "<ossec_config></ossec_config>",
+		"agent":   "<agent_config></agent_config>",
+		"profile": "<agent_config os=\"Linux\"/>",
+	} {
+		got, err := config.Parse(name, []byte(in))
+		if err != nil {
+			t.Error(err)
+		}
+		want := &config.Config{Alerts: config.Alerts{LogLevel: 1, MailLevel: 7}, JSON: true}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"empty", "", "c: the file holds no configuration: write <ossec_config> around it"},
+		{"comment only", "<!-- -->", "c: the file holds no configuration: write <ossec_config> around it"},
+		{"another root", "<group/>", "c:1:1: <group> is no configuration: write <ossec_config>"},
+		{"section", "<ossec_config>\n <ruels/></ossec_config>", "c:2:2: unknown section <ruels>: known are global, rules, alerts, localfile and OSSEC's other sections"},
+		{"element of rules", in("rules", "<inclde/>"), "c:1:22: rules: unknown element <inclde>: known are include, rule, rule_dir, decoder, decoder_dir, list"},
+		{"empty include", in("rules", "<include> </include>"), "c:1:22: <include> is empty: name a file"},
+		{"empty directory", in("rules", "<rule_dir/>"), "c:1:22: <rule_dir> is empty: name a file"},
+		{"element of alerts", in("alerts", "<level/>"), "c:1:23: alerts: unknown element <level>: known are log_alert_level and email_alert_level"},
+		{"level", in("alerts", "<log_alert_level>3x</log_alert_level>"), `c:1:23: <log_alert_level> is "3x": write a number from 0 to 20`},
+		{"level out of range", in("alerts", "<email_alert_level>21</email_alert_level>"), `c:1:23: <email_alert_level> is "21": write a number from 0 to 20`},
+		{"element of global", in("global", "<emial_to/>"), "c:1:23: global: unknown element <emial_to>: check its spelling, or remove it"},
+		{"memory", in("global", "<memory_size>2047</memory_size>"), `c:1:23: <memory_size> is "2047": write a number from 2048 to 5000000`},
+		{"yes or no", in("global", "<jsonout_output>maybe</jsonout_output>"), `c:1:23: <jsonout_output> is "maybe": write yes or no`},
+		{"no location", in("localfile", "<log_format>syslog</log_format>"), "c:1:15: localfile without location: add <location>/var/log/…</location>"},
+		{"no format", in("localfile", "<location>/x</location>"), "c:1:15: localfile without log_format: add <log_format>syslog</log_format>"},
+		{"element of localfile", in("localfile", "<log_format>syslog</log_format><location>/x</location><path/>"),
+			"c:1:80: localfile: unknown element <path>: known are location, log_format, command, alias, frequency"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := config.Parse("c", []byte(tt.in))
+			if err == nil {
+				t.Fatal("no fault")
+			}
+			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func in(section, text string) string {
+	return "<ossec_config><" + section + ">" + text + "</" + section + "></ossec_config>"
+}
+
+func TestParseUnknownFormat(t *testing.T) {
+	_, err := config.Parse("c", []byte(in("localfile", "<log_format>sylog</log_format><location>/x</location>")))
+	if err == nil || !strings.HasPrefix(err.Error(), `c:1:15: localfile: unknown log_format "sylog": write syslog for plain lines; others are `) {
+		t.Error(err)
+	}
+}
+
+// One fault hides no other, and what is whole counts.
+func TestParseAllFaults(t *testing.T) {
+	c, err := config.Parse("c", []byte(`<ossec_config>
+  <global><memory_size>x</memory_size></global>
+  <localfile><location>/a</locaton></localfile>
+  <localfile><location>/b</location><log_format>syslog</log_format></localfile>
+  <nothing/>
+</ossec_config>`))
+	var faults *osxml.FaultError
+	if !errors.As(err, &faults) {
+		t.Fatalf("got %v", err)
+	}
+	var places []string
+	for _, f := range faults.Faults {
+		places = append(places, f.Pos.String())
+	}
+	if diff := cmp.Diff([]string{"c:2:11", "c:3:26", "c:5:3"}, places); diff != "" {
+		t.Errorf("%s\n%v", diff, err)
+	}
+	if len(c.Localfiles) != 1 || c.Localfiles[0].Location != "/b" {
+		t.Errorf("localfiles %v", c.Localfiles)
+	}
+}
+
+func TestRead(t *testing.T) {
+	fsys := fstest.MapFS{"etc/ossec.conf": {Data: []byte(server)}, "dir/x": {}}
+	c, err := config.Read(fsys, "etc/ossec.conf")
+	if err != nil || len(c.Localfiles) != 4 {
+		t.Errorf("got %v, %v", c, err)
+	}
+	if _, err := config.Read(fsys, "ossec.conf"); !config.IsMissing(err) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if _, err := config.Read(fsys, "dir"); err == nil || config.IsMissing(err) {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
+// FuzzParse: any text is either a configuration or faults with a place in the file; what is followed has a place to look and a format.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(server))
+	f.Add([]byte(in("localfile", "<location>/x</location>")))
+	f.Add([]byte(in("rules", "<include/>")))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		c, err := config.Parse("c", src)
+		var faults *osxml.FaultError
+		if err != nil && !errors.As(err, &faults) {
+			t.Fatalf("%T %v", err, err)
+		}
+		for _, l := range c.Localfiles {
+			if l.Location == "" || l.Format == "" || l.Pos.Line < 1 {
+				t.Errorf("%+v", l)
+			}
+		}
+		if err != nil {
+			return
+		}
+		for _, in := range append(c.Rules.Includes, c.Rules.Decoders...) {
+			if in.Path == "" {
+				t.Errorf("%+v", in)
+			}
+		}
+	})
+}

@@ -1,0 +1,4 @@
+package ruleset
+
+// ParseList is parseList, for its table.
+var ParseList = parseList
