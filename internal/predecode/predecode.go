@@ -34,11 +34,7 @@ func Split(d *event.Decoded, server string) {
 		p = p[1:]
 	}
 	if n := syslogHeader(p); n > 0 {
-		rest := p[n:]
-		if strings.HasPrefix(rest, " ") {
-			rest = rest[1:]
-		}
-		hostAndProgram(d, rest)
+		hostAndProgram(d, strings.TrimPrefix(p[n:], " "))
 	} else {
 		other(d, p)
 	}

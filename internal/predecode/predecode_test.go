@@ -128,9 +128,9 @@ type recorded struct {
 	Prelog   string  `json:"prelog"`
 }
 
-// TestRecorded compares with what OSSEC itself said of real lines, where YAGURA_ORACLE names a folder of such records; else with the sample.
-func TestRecorded(t *testing.T) {
-	dir := os.Getenv("YAGURA_ORACLE")
+// TestOSSEC compares with what OSSEC itself said of real lines, where ORACLE names a folder of such records; else with the sample.
+func TestOSSEC(t *testing.T) {
+	dir := os.Getenv("ORACLE")
 	if dir == "" {
 		dir = "testdata"
 	}

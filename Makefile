@@ -1,0 +1,77 @@
+# Everything that is done to this repository is done by a target of this file, here and in CI. "make" lists them.
+# Needed: Go 1.26 or later and make; a C compiler for the race detector (make test). Go fetches the rest from its module proxy.
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+TOOL = $(GO) tool -modfile=tools/go.mod
+ARGS ?=
+TESTFLAGS ?=
+RACE ?= -race
+COUNT ?= 6
+FUZZTIME ?= 10s
+OSSEC_RULESET ?=
+ORACLE ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: need-go ## Build bin/yagura.
+	$(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/yagura ./cmd/yagura
+
+.PHONY: run
+run: build ## Build, then watch this machine's own logs until Ctrl-C. More flags: make run ARGS='--data DIR'.
+	bin/yagura local $(ARGS)
+
+.PHONY: test
+test: need-race rules-test ## Test everything, with the race detector. One package: make test TESTFLAGS='-run X' PKG=./internal/rule
+	$(GO) test $(RACE) $(TESTFLAGS) $(or $(PKG),./...)
+
+.PHONY: rules-test
+rules-test: build ## Run the cases of the built-in rules (rules/tests/*.ini).
+	bin/yagura rules test
+
+.PHONY: lint
+lint: need-go ## Check format and code; each check has its reason in .golangci.yml.
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: bench
+bench: need-go ## Run the benchmarks COUNT times, result in .cache/bench.txt. Compare: make bench OLD=earlier.txt
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) $(or $(PKG),./...) | tee .cache/bench.txt
+	@! grep -q '^FAIL' .cache/bench.txt
+	$(TOOL) benchstat $(OLD) .cache/bench.txt
+
+.PHONY: fuzz
+fuzz: need-go ## Fuzz each parser of outside bytes for FUZZTIME (10s).
+	@$(GO) test -list '^Fuzz' $(or $(PKG),./...) >.cache/fuzz.txt || { cat .cache/fuzz.txt; exit 1; }
+	@awk '/^Fuzz/ { f[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, f[i]; n = 0 }' .cache/fuzz.txt | { \
+		n=0; while read -r pkg name; do n=$$((n + 1)); echo "$$pkg $$name"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; done; \
+		[ $$n -gt 0 ] || { echo "make fuzz: there is no fuzz target"; exit 1; }; }
+
+.PHONY: conformance
+conformance: need-go ## Compare with OSSEC's recorded verdicts: make conformance OSSEC_RULESET=DIR ORACLE=DIR
+	@[ -d "$(OSSEC_RULESET)" ] && [ -d "$(ORACLE)" ] || { \
+		echo "make conformance: OSSEC_RULESET names a folder with OSSEC's rules, ORACLE one with recordings (*.jsonl); see docs/compatibility.md"; exit 1; }
+	OSSEC_RULESET="$(abspath $(OSSEC_RULESET))" ORACLE="$(abspath $(ORACLE))" $(GO) test -count=1 -v -run '^TestOSSEC' ./internal/predecode ./internal/conformance
+
+.PHONY: clean
+clean: ## Delete what was built. Alerts and state of a running Yagura are elsewhere, and stay.
+	rm -rf bin .cache coverage.out
+
+# What a fresh machine may lack is named before anything else fails because of it.
+.PHONY: need-go need-race
+need-go:
+	@command -v $(GO) >/dev/null || { echo "make: Go is not installed. Yagura needs Go 1.26 or later: https://go.dev/doc/install"; exit 1; }
+	@v=$$($(GO) env GOVERSION); case "$$v" in \
+		*go1.2[6-9]*|*go1.[3-9][0-9]*|*go[2-9]*) mkdir -p .cache ;; \
+		*) echo "make: Yagura needs Go 1.26 or later, this is $$v: https://go.dev/doc/install"; exit 1 ;; esac
+
+need-race: need-go
+	@[ -z "$(RACE)" ] || { [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null; } || { \
+		echo "make: the race detector needs a C compiler and CGO_ENABLED=1. Install one:"; \
+		echo "  Debian, Ubuntu: apt install gcc libc6-dev    Amazon Linux, Fedora: dnf install gcc    Alpine: apk add gcc musl-dev"; \
+		echo "or test without it: make test RACE="; exit 1; }
