@@ -44,6 +44,7 @@ type Engine struct {
 	opts    Options
 	decoded event.Decoded
 	text    pattern.Text
+	past    pattern.Text // an earlier event's log
 	hits    pattern.Hits
 	subject rule.Subject
 	state   State
@@ -109,7 +110,9 @@ func (e *Engine) check(r *rule.Rule) (*rule.Rule, error) {
 	if !r.Matches(&e.subject) {
 		return nil, nil
 	}
+	earlier := e.prior.logs // of its parents; it may hold without being the verdict
 	if ok, err := e.remembers(r); !ok || err != nil {
+		e.prior.logs = earlier
 		return nil, err
 	}
 	e.trace(r, Matched)
@@ -124,7 +127,7 @@ func (e *Engine) check(r *rule.Rule) (*rule.Rule, error) {
 		}
 	}
 	if r.NoAlert {
-		e.path = e.path[:len(e.path)-1]
+		e.path, e.prior.logs = e.path[:len(e.path)-1], earlier
 		return nil, nil
 	}
 	return r, nil
@@ -153,12 +156,15 @@ func (e *Engine) outcome(r *rule.Rule, v *Verdict) error {
 			Keys: keys, Event: d.ID, Time: now, Level: e.prior.level, Category: d.Category, Hostname: d.Hostname,
 			Fields: alert.Fields, Log: d.Log, FullLog: d.FullLog,
 		})
+		if err != nil {
+			return err
+		}
 	}
 	if r.Recorded(e.opts.LogLevel) {
 		alert.Previous, alert.Fired, alert.Ruleset = e.prior.logs, fired, e.set.Hash
 		v.Alert = alert
 	}
-	return err
+	return nil
 }
 
 // count notes that a rule fired and returns how often it has since the last full hour.

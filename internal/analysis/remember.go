@@ -67,13 +67,12 @@ func (e *Engine) correlates(r *rule.Rule) (bool, error) {
 // fire marks the newest entry and the deciding one as used by the rule, and gathers what the alert will show.
 func (e *Engine) fire(r *rule.Rule, history []*Entry, deciding int) error {
 	e.prior = prior{level: r.Level, logs: e.previous(r.Correlation, history, deciding)}
-	newest := history[len(history)-1]
-	newest.Level = r.Level
+	newest, oldest := history[len(history)-1], history[deciding]
+	newest.Level, oldest.Level = r.Level, r.Level
 	if err := e.state.Remember(newest); err != nil {
 		return err
 	}
-	history[deciding].Level = r.Level
-	return e.state.Remember(history[deciding])
+	return e.state.Remember(oldest)
 }
 
 // previous returns the texts of the entries counted, newest first; for a rule id's history with the deciding one.
@@ -94,7 +93,7 @@ func (e *Engine) previous(c *rule.Correlation, history []*Entry, deciding int) [
 // comparable tells whether an earlier event counts for a composite rule and this event. Both must have what is compared.
 func (e *Engine) comparable(c *rule.Correlation, past *Entry) bool {
 	d := &e.decoded
-	if c.Kind == rule.ByRegex && (past.Category != d.Category || !c.MatchesLog(past.Log)) {
+	if c.Kind == rule.ByRegex && past.Category != d.Category {
 		return false
 	}
 	if c.Location && past.Hostname != d.Hostname {
@@ -110,7 +109,7 @@ func (e *Engine) comparable(c *rule.Correlation, past *Entry) bool {
 			return false
 		}
 	}
-	return true
+	return c.MatchesLog(past.Log, &e.past)
 }
 
 func (e *Engine) both(name string, past *Entry) (then, now string, ok bool) {
@@ -215,10 +214,11 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 // accumulated are the fields that events of one id share.
 var accumulated = []event.Field{event.DstUser, event.SrcUser, event.DstIP, event.SrcIP, event.DstPort, event.SrcPort, event.Data}
 
-// How long, in seconds, and how much, in bytes, is shared.
+// How long, in seconds, and how much, in bytes, is shared, and under how long a key.
 const (
 	accumulateFor  = 120
 	accumulateMost = 80
+	accumulateKey  = 255 + len("accumulate/")
 )
 
 // accumulate fills the fields that the event lacks from earlier events of its host, decoder and id, and keeps its own for later ones.
@@ -229,6 +229,9 @@ func (e *Engine) accumulate() error {
 		return nil
 	}
 	key := "accumulate/" + d.Hostname + " " + d.Decoder + " " + id
+	if len(key) > accumulateKey {
+		return nil
+	}
 	n, known, err := e.state.Note(key)
 	if err != nil {
 		return err

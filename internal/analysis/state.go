@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/yagura-hids/yagura/internal/event"
@@ -207,8 +208,8 @@ func (m *Memory) Restore(entries []*Entry, notes map[string]Note) {
 	for _, e := range entries {
 		m.insert(e)
 	}
-	for key, n := range notes {
-		m.notes[key] = n
+	maps.Copy(m.notes, notes)
+	for len(m.events) > m.limit {
+		m.trim()
 	}
-	m.trim()
 }

@@ -42,9 +42,7 @@ func (b *Builder) Add(roots []*osxml.Element) int {
 // Build returns the linked tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
 	for i, name := range builtin {
-		if _, taken := b.tree.ids[name]; !taken {
-			b.tree.ids[name] = len(b.nodes) + 1 + i
-		}
+		b.identify(name, len(b.nodes)+1+i)
 	}
 	return &b.tree, b.faults.Err()
 }
@@ -88,12 +86,17 @@ func (b *Builder) condition(d *declaration, x *expression, dialect pattern.Diale
 	return &condition{Pattern: p, number: b.number(p), offset: x.offset}
 }
 
-func (b *Builder) addTop(n *node) {
-	if id, taken := b.tree.ids[n.name]; taken {
-		n.id = id
-	} else {
-		b.tree.ids[n.name] = n.id
+// identify returns the id of the decoders that report that name: the first one's, here offered.
+func (b *Builder) identify(name string, offered int) int {
+	if id := b.tree.ids[name]; id != 0 {
+		return id
 	}
+	b.tree.ids[name] = offered
+	return offered
+}
+
+func (b *Builder) addTop(n *node) {
+	n.id = b.identify(n.name, n.id)
 	if n.program != nil {
 		b.tree.named = append(b.tree.named, n)
 	} else {
@@ -103,41 +106,39 @@ func (b *Builder) addTop(n *node) {
 
 // addChild hangs the child below every top-level decoder of its parent's name, and behind its elder of the same name.
 func (b *Builder) addChild(d *declaration, child *node) {
+	if d.useOwnName {
+		child.id = b.identify(d.name, child.id)
+	} else {
+		child.reported, child.id = d.parent, b.tree.ids[d.parent]
+		if _, taken := b.tree.ids[d.name]; !taken {
+			b.tree.ids[d.name] = 0 // a known word for decoded_as that never matches
+		}
+	}
 	found := false
 	for _, list := range [][]*node{b.tree.named, b.tree.unnamed} {
 		for _, top := range list {
 			if top.name != d.parent {
 				continue
 			}
+			own := *child // each parent has its own chains
+			b.hang(d, top, &own, !found)
 			found = true
-			b.hang(d, top, child)
 		}
 	}
 	if !found {
 		b.faults.Add(d.pos, "declare the parent before it; a parent has no parent itself", "decoder %s: no top-level decoder %q", d.name, d.parent)
-		return
-	}
-	if d.useOwnName {
-		if id, taken := b.tree.ids[d.name]; taken {
-			child.id = id
-		} else {
-			b.tree.ids[d.name] = child.id
-		}
-		return
-	}
-	child.reported, child.id = d.parent, b.tree.ids[d.parent]
-	if _, taken := b.tree.ids[d.name]; !taken {
-		b.tree.ids[d.name] = 0 // a known word for decoded_as that never matches
 	}
 }
 
-func (b *Builder) hang(d *declaration, top, child *node) {
+// hang puts the child below one parent. Faults are told for the first parent only.
+func (b *Builder) hang(d *declaration, top, child *node, first bool) {
 	for _, elder := range top.children {
-		if elder.name != child.name || elder.follower != nil || elder == child {
+		if elder.name != child.name || elder.follower != nil {
 			continue
 		}
 		elder.follower, child.inChain = child, true
 		switch {
+		case !first:
 		case child.prematch != nil || len(child.fts) > 0:
 			b.faults.Add(d.pos, "give it another name, or remove them", "decoder %s continues one of the same name and can't have a prematch or fts", d.name)
 		case child.regex == nil || elder.regex == nil || child.regex.Dialect() != elder.regex.Dialect():
@@ -145,7 +146,7 @@ func (b *Builder) hang(d *declaration, top, child *node) {
 		}
 		break
 	}
-	if d.regex != nil && d.regex.offset == afterRegex && !child.inChain && child.prematch == nil {
+	if first && d.regex != nil && d.regex.offset == afterRegex && !child.inChain && child.prematch == nil {
 		b.faults.Add(d.regex.pos, "put a decoder of the same name before it", "decoder %s: offset after_regex, but no regex before it", d.name)
 	}
 	top.children = append(top.children, child)

@@ -11,15 +11,15 @@ import (
 
 // declaration is a decoder as written: strings, and where they stand.
 type declaration struct {
-	name                      string
-	pos                       osxml.Pos
-	parent                    string
-	program, prematch, regex  *expression
-	order, fts                []string
-	kind                      event.Category
-	plugin                    string
-	useOwnName, accumulate    bool
-	hasOrder, hasFTS, faulted bool
+	name                     string
+	pos                      osxml.Pos
+	parent                   string
+	program, prematch, regex *expression
+	order, fts               []string
+	kind                     event.Category
+	plugin                   string
+	useOwnName, accumulate   bool
+	hasOrder, hasFTS         bool
 }
 
 // expression is a pattern as written. pcre tells the *_pcre2 form.
@@ -38,10 +38,9 @@ const maxOrder = 256
 // declare reads one <decoder>.
 func declare(e *osxml.Element, faults *osxml.Faults) *declaration {
 	d := &declaration{pos: e.Pos, kind: event.CategorySyslog}
-	before := faults.Len()
 	d.name, _ = e.Attr("name")
 	switch {
-	case e.Name != "decoder":
+	case !strings.EqualFold(e.Name, "decoder"):
 		faults.Add(e.Pos, `a decoder file holds <decoder name="..."> only`, "<%s> is no decoder", e.Name)
 		return nil
 	case d.name == "":
@@ -54,8 +53,9 @@ func declare(e *osxml.Element, faults *osxml.Faults) *declaration {
 	for _, child := range e.Children {
 		d.element(child, faults)
 	}
-	d.check(faults)
-	d.faulted = faults.Len() > before
+	if len(e.Children) > 0 {
+		d.check(faults)
+	}
 	return d
 }
 

@@ -17,8 +17,9 @@ var sonicActions = map[string]string{
 //
 //	… pri=6 c=1024 m=537 … src=192.0.2.1:1025:X0 dst=198.51.100.7:80:X1 proto=tcp/http …
 //
-// The category c and the message id m choose the event's type.
+// The category c and the message id m choose the event's type, which else is syslog.
 func decodeSonicWall(d *event.Decoded) {
+	d.Category = event.CategorySyslog
 	pri, rest, ok := between(d.Log, "pri=", " ")
 	if !ok || len(pri) != 1 || !digits(pri) {
 		return
@@ -34,7 +35,6 @@ func decodeSonicWall(d *event.Decoded) {
 	d.Set(event.Status, pri)
 	d.Set(event.FieldID, id)
 	sonicAddresses(d, rest)
-	d.Category = event.CategorySyslog
 	switch {
 	case category == "32":
 		d.Category = event.CategoryIDS

@@ -41,7 +41,7 @@ func (b *Builder) Add(file string, roots []*osxml.Element) {
 	}
 	for _, group := range roots {
 		name, ok := group.Attr("name")
-		if group.Name != "group" || !ok || len(group.Attrs) != 1 {
+		if !strings.EqualFold(group.Name, "group") || !ok || len(group.Attrs) != 1 {
 			b.faults.Add(group.Pos, `a rule file holds <group name="..."> only`, "<%s> is no group with a name", group.Name)
 			continue
 		}
@@ -311,16 +311,16 @@ func (b *Builder) correlation(r *Rule, d *declaration) {
 	switch {
 	case d.texts["if_matched_sid"] != nil:
 		c.Kind = BySID
-		c.Key = "sid/" + strings.TrimSpace(d.text("if_matched_sid"))
+		c.Key = "sid/" + strings.TrimLeft(strings.TrimSpace(d.text("if_matched_sid")), "0")
 	case d.texts["if_matched_group"] != nil:
 		c.Kind = ByGroup
 		c.Key = "group/" + strconv.Itoa(d.id)
 		c.group = b.pattern(d, "if_matched_group", pattern.OSMatch, d.texts["if_matched_group"])
 	case d.texts["if_matched_regex"] != nil:
 		c.Kind, c.Key = ByRegex, Events
-		if p := b.pattern(d, "if_matched_regex", pattern.OSRegex, d.texts["if_matched_regex"]); p != nil {
-			c.matches = p.MatchString
-		}
+		c.Location = false // neither this nor the ports count there, as in OSSEC
+		c.Same = slices.DeleteFunc(c.Same, func(name string) bool { return strings.HasSuffix(name, "port") })
+		c.log = b.pattern(d, "if_matched_regex", pattern.OSRegex, d.texts["if_matched_regex"])
 	default:
 		context := slices.ContainsFunc(keys(d.switches), func(s string) bool { return strings.Contains(s, "same_") || strings.HasPrefix(s, "different_") })
 		if (context || d.attrs["frequency"] > 0) && !r.CheckDiff {

@@ -62,17 +62,21 @@ func declare(outer string, e *osxml.Element, faults *osxml.Faults) *declaration 
 		pos: e.Pos, outer: outer, attrs: map[string]int{}, texts: map[string]*phrase{}, all: map[string][]*osxml.Element{},
 		switches: map[string]bool{},
 	}
-	if e.Name != "rule" {
+	if !strings.EqualFold(e.Name, "rule") {
 		faults.Add(e.Pos, "a group holds <rule> elements only", "<%s> is no rule", e.Name)
 		return nil
 	}
+	before := faults.Len()
 	for _, a := range e.Attrs {
 		d.attr(a, faults)
 	}
 	var hasID, hasLevel bool
 	d.id, hasID = d.attrs["id"]
 	d.level, hasLevel = d.attrs["level"]
-	if !hasID || d.id == 0 {
+	if d.id == 0 && hasID && faults.Len() > before {
+		return nil
+	}
+	if d.id == 0 {
 		faults.Add(e.Pos, `write <rule id="100100" level="5">`, "the rule has no id")
 		return nil
 	}
@@ -106,12 +110,11 @@ func (d *declaration) attr(a osxml.Attr, faults *osxml.Faults) {
 		faults.Add(a.Pos, suggest(a.Name, append(keys(attrDigits), "overwrite", "noalert")), "unknown attribute %s of a rule", a.Name)
 		return
 	}
-	n, err := strconv.Atoi(a.Value[:min(len(a.Value), limit)])
-	if err != nil || n < 0 {
+	n, err := strconv.ParseUint(a.Value[:min(len(a.Value), limit)], 10, 32)
+	if err != nil {
 		faults.Add(a.Pos, "write digits", "%s=%q is no number", a.Name, a.Value)
-		return
 	}
-	d.attrs[name] = n
+	d.attrs[name] = int(n)
 }
 
 func (d *declaration) element(e *osxml.Element, faults *osxml.Faults) {

@@ -52,7 +52,7 @@ func (b *Builder) belowRules(r *Rule, d *declaration, p *phrase) {
 			continue
 		}
 		parent := b.tree.byID[id]
-		if parent == nil {
+		if parent == nil || parent == r {
 			b.fault(d, p, b.nearest(id), "if_sid %d: no such rule", id)
 			continue
 		}
@@ -65,7 +65,7 @@ func (b *Builder) belowRules(r *Rule, d *declaration, p *phrase) {
 func (b *Builder) nearest(id int) string {
 	best := (*Rule)(nil)
 	for _, r := range b.tree.rules {
-		if best == nil || abs(r.ID-id) < abs(best.ID-id) {
+		if r.ID != id && (best == nil || abs(r.ID-id) < abs(best.ID-id)) {
 			best = r
 		}
 	}

@@ -82,15 +82,21 @@ type Correlation struct {
 	Same      []string
 	Different []string
 	Location  bool // same_location
-	matches   func(log string) bool
+	log       *pattern.Pattern
 	group     *pattern.Pattern
 }
 
 // Events is the key of the history that ByRegex rules look at.
 const Events = "events"
 
-// MatchesLog tells whether an earlier event's log is one that if_matched_regex counts. It holds for the other kinds.
-func (c *Correlation) MatchesLog(log string) bool { return c.matches == nil || c.matches(log) }
+// MatchesLog tells whether an earlier event's log is one that if_matched_regex counts. It holds for the other kinds. work is scratch memory.
+func (c *Correlation) MatchesLog(log string, work *pattern.Text) bool {
+	if c.log == nil {
+		return true
+	}
+	work.Reset(log)
+	return c.log.Match(work)
+}
 
 // counts tells whether events whose rule has that group text are in a ByGroup history.
 func (c *Correlation) counts(groupText string) bool {

@@ -1,0 +1,11 @@
+// Package conformance compares the engine with verdicts that were written down before: OSSEC's own, where a recording of them is at hand, and
+// always those of our starter rules.
+//
+//	ORACLE/*.jsonl       {"t", "log", "decoder", "fields", "rule", "level", …}, one line each
+//	  seq-*.jsonl        one state, the lines in order, each at its t
+//	  others             a fresh state for each line
+//	OSSEC_RULESET        the directory of the ruleset that the recordings were made with
+//	CONFORMANCE_OUT      a file for every difference: one JSON object a line
+//
+// It has no code of its own: go test -v ./internal/conformance prints a table of the share of equal lines.
+package conformance
