@@ -45,13 +45,21 @@ type SyntaxError struct {
 	Hint   string // a way out; may be empty
 }
 
+// Error quotes the pattern as it is written, a long one only in part.
 func (e *SyntaxError) Error() string {
-	s := fmt.Sprintf("pattern %q: at byte %d: %s", e.Source, e.Offset, e.Msg)
+	shown := e.Source
+	if len(shown) > maxShown {
+		shown = shown[:maxShown] + "…"
+	}
+	s := fmt.Sprintf("pattern '%s': at byte %d: %s", shown, e.Offset, e.Msg)
 	if e.Hint != "" {
 		s += "; " + e.Hint
 	}
 	return s
 }
+
+// maxShown is how much of a pattern an error quotes, in bytes.
+const maxShown = 200
 
 // maxGroups is how many captures OSSEC reports.
 const maxGroups = 64

@@ -101,7 +101,7 @@ func (d *declaration) attr(a osxml.Attr, faults *osxml.Faults) {
 	case "overwrite":
 		d.overwrite = a.Value == "yes"
 		if a.Value != "yes" && a.Value != "no" {
-			faults.Add(a.Pos, "write yes or no", "rule %d: overwrite=%q", d.id, a.Value)
+			faults.Add(a.Pos, "write yes or no", "overwrite=%q", a.Value)
 		}
 		return
 	}
@@ -195,7 +195,7 @@ func keys[V any](m map[string]V) []string {
 	return list
 }
 
-// suggest returns "did you mean X?" for the known word that is nearest to one that is not known, or "" if none is near.
+// suggest returns "did you mean X?" for the known word that is nearest to one that is not known, or "remove it" if none is near.
 func suggest(word string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {

@@ -19,9 +19,9 @@ func (b *Builder) place(r *Rule, d *declaration) {
 		}
 		r.category = c
 	}
-	sids, groups := d.texts["if_sid"], d.texts["if_group"]
+	element, sids, groups := "if_sid", d.texts["if_sid"], d.texts["if_group"]
 	if sids == nil && groups == nil {
-		sids, groups = d.texts["if_matched_sid"], d.texts["if_matched_group"]
+		element, sids, groups = "if_matched_sid", d.texts["if_matched_sid"], d.texts["if_matched_group"]
 		if sids != nil {
 			groups = nil
 		}
@@ -30,7 +30,7 @@ func (b *Builder) place(r *Rule, d *declaration) {
 	case r.ID < 10:
 		b.tree.tops = append(b.tree.tops, r)
 	case sids != nil:
-		b.belowRules(r, d, sids)
+		b.belowRules(r, d, element, sids)
 	case d.texts["if_level"] != nil:
 		b.belowLevel(r, d)
 	case groups != nil:
@@ -40,20 +40,20 @@ func (b *Builder) place(r *Rule, d *declaration) {
 	}
 }
 
-func (b *Builder) belowRules(r *Rule, d *declaration, p *phrase) {
+func (b *Builder) belowRules(r *Rule, d *declaration, element string, p *phrase) {
 	list := strings.FieldsFunc(p.text, func(c rune) bool { return c == ',' || c == ' ' })
 	if len(list) == 0 {
-		b.fault(d, p, "name the parents' ids", "if_sid names no rule")
+		b.fault(d, p, "name the parents' ids", "%s names no rule", element)
 	}
 	for _, word := range list {
 		id, err := strconv.Atoi(word)
 		if err != nil {
-			b.fault(d, p, "write ids with commas or spaces between them", "if_sid: %q is no rule id", word)
+			b.fault(d, p, "write ids with commas or spaces between them", "%s: %q is no rule id", element, word)
 			continue
 		}
 		parent := b.tree.byID[id]
 		if parent == nil || parent == r {
-			b.fault(d, p, b.nearest(id), "if_sid %d: no such rule", id)
+			b.fault(d, p, b.nearest(id, r), "%s %d: no such rule", element, id)
 			continue
 		}
 		r.category = parent.category
@@ -61,11 +61,11 @@ func (b *Builder) belowRules(r *Rule, d *declaration, p *phrase) {
 	}
 }
 
-// nearest tells an author what there is near an id that is not.
-func (b *Builder) nearest(id int) string {
+// nearest tells the author of asker what there is near an id that is not.
+func (b *Builder) nearest(id int, asker *Rule) string {
 	best := (*Rule)(nil)
 	for _, r := range b.tree.rules {
-		if r.ID != id && (best == nil || abs(r.ID-id) < abs(best.ID-id)) {
+		if r != asker && r.ID != id && (best == nil || abs(r.ID-id) < abs(best.ID-id)) {
 			best = r
 		}
 	}
@@ -189,8 +189,8 @@ func (b *Builder) memories() {
 
 func (b *Builder) checkSID(r *Rule) {
 	id, err := strconv.Atoi(strings.TrimPrefix(r.Correlation.Key, "sid/"))
-	if err != nil || b.tree.byID[id] == nil {
-		b.faults.Add(r.Pos, b.nearest(id), "rule %d: if_matched_sid %s: no such rule", r.ID, strings.TrimPrefix(r.Correlation.Key, "sid/"))
+	if len(r.parents) > 0 && (err != nil || b.tree.byID[id] == nil) { // without parents, a fault was told before
+		b.faults.Add(r.Pos, b.nearest(id, r), "rule %d: if_matched_sid %s: no such rule", r.ID, strings.TrimPrefix(r.Correlation.Key, "sid/"))
 	}
 }
 

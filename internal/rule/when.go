@@ -50,7 +50,7 @@ func minutes(hour, minute, half string) (int, error) {
 		}
 	}
 	if h > 24 || m > 59 || h == 24 && m > 0 {
-		return 0, fmt.Errorf("%s:%s is no time of day", hour, minute)
+		return 0, fmt.Errorf("%s is no time of day", strings.TrimSuffix(hour+":"+minute, ":"))
 	}
 	return h*60 + m, nil
 }
