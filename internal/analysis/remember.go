@@ -249,6 +249,7 @@ func (e *Engine) accumulate() error {
 		switch {
 		case mine == "" && theirs != "":
 			d.Set(f, theirs)
+			d.Rewritten = true
 		case mine != "" && theirs == "" && len(mine) <= accumulateMost:
 			shared[f.String()] = mine
 		}

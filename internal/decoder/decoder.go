@@ -159,6 +159,7 @@ func (r *run) top(top *node) {
 	}
 	if n.plugin != nil {
 		n.plugin(r.d)
+		r.d.Rewritten = true
 		return
 	}
 	r.extract(n)

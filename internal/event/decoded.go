@@ -97,6 +97,7 @@ type Decoded struct {
 	Category   Category
 	Accumulate bool
 	FTS        []string // the names of the decoder's fts list
+	Rewritten  bool     // fields may hold what does not stand in Log: a plugin or the accumulator set them
 	Forwarded  int      // the rule of an alert that another server forwarded, for CategoryOSSECAlert
 
 	fields  [NumFields]string

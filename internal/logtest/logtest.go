@@ -82,7 +82,7 @@ type tester struct {
 }
 
 func (t *tester) line(line string) error {
-	ev := event.Event{Time: t.opts.Now(), Location: Location, Text: line}
+	ev := event.Event{Time: t.opts.Now(), Location: Location, Text: strings.ToValidUTF8(line, "\uFFFD")} // as where logs are read
 	if t.opts.JSONLines {
 		var in struct {
 			Log *string  `json:"log"`

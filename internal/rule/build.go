@@ -212,6 +212,9 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 			r.tests = append(r.tests, onLog(compiled))
 		} else {
 			r.tests = append(r.tests, onText(compiled, texts[e.plain]))
+			if e.plain != "hostname" && e.plain != "program_name" {
+				r.cut = append(r.cut, b.outside.Number(compiled))
+			}
 		}
 	}
 }

@@ -98,6 +98,13 @@ func (r *Rule) Matches(s *Subject) bool {
 			return false
 		}
 	}
+	if !s.Rewritten {
+		for _, g := range r.cut {
+			if !s.Hits.Possible(g) {
+				return false
+			}
+		}
+	}
 	for _, t := range r.tests {
 		if !t(s) {
 			return false

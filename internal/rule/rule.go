@@ -45,7 +45,8 @@ type Rule struct {
 	category  event.Category
 	decodedAs int // 0 for any decoder
 	tests     []test
-	gates     []int // numbers of the patterns that must be possible in the log
+	gates     []int // numbers of the patterns on the log, which must be possible in it
+	cut       []int // numbers of the patterns on fields cut out of the log, which must be possible in it, too
 	sortLevel int
 	order     int // of reading
 	parents   []*Rule

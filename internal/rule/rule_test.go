@@ -175,6 +175,7 @@ func fill(d *event.Decoded, fields string) *event.Decoded {
 			d.DecoderID = int(value[0] - '0')
 		case static:
 			d.Set(f, value)
+			d.Rewritten = d.Rewritten || !strings.Contains(d.Log, value)
 		default:
 			d.SetDynamic(name, value)
 		}
@@ -212,6 +213,7 @@ func TestConditions(t *testing.T) {
 		{`<url>a</url><status_pcre2>^5</status_pcre2>`, "x", "url=/a status=200", false},
 		{`<srcport>22</srcport><dstport_pcre2>^2\d$</dstport_pcre2><extra_data>e</extra_data>`, "x", "srcport=22 dstport=23 data=e", true},
 		{`<user>joe</user>`, "x", "srcuser=joe", true},
+		{`<user>joe</user>`, "for joe", "srcuser=joe", true},
 		{`<user>joe</user>`, "x", "srcuser=joe dstuser=jim", false},
 		{`<user_pcre2>joe</user_pcre2>`, "x", "", false},
 		{`<action>drop</action>`, "x", "action=drop", true},
