@@ -21,7 +21,7 @@ type Builder struct {
 
 // Outside is what rules name that isn't theirs.
 type Outside struct {
-	Number  func(*pattern.Pattern) int                   // gives a pattern on the log its place in the ruleset's index
+	Number  func(*pattern.Pattern) int                   // gives a pattern its place in the ruleset's index, which is of the log
 	Decoder func(name string) (id int, ok bool)          // resolves decoded_as
 	List    func(path string) (map[string]string, error) // reads a list's keys and values
 }
@@ -212,8 +212,9 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 			r.tests = append(r.tests, onLog(compiled))
 		} else {
 			r.tests = append(r.tests, onText(compiled, texts[e.plain]))
-			if e.plain != "hostname" && e.plain != "program_name" {
-				r.cut = append(r.cut, b.outside.Number(compiled))
+			number := b.outside.Number(compiled)
+			if e.plain != "hostname" && e.plain != "program_name" { // which stand before the log
+				r.cut = append(r.cut, number)
 			}
 		}
 	}

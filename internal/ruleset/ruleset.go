@@ -9,6 +9,7 @@ package ruleset
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"hash"
 	"io/fs"
 	"path"
@@ -29,6 +30,18 @@ type Set struct {
 	Index    *pattern.Index // of all patterns on the log
 	Hash     string         // of all files read: 16 hexadecimal digits
 	Files    int
+	patterns []*pattern.Pattern
+}
+
+// Overruns names the patterns for which matching was given up at its time limit, as what a user should know: a line may have been missed.
+func (s *Set) Overruns() []string {
+	var list []string
+	for _, p := range s.patterns {
+		if p.Overruns() > 0 {
+			list = append(list, fmt.Sprintf("pattern '%s' takes too long on some lines, which it then doesn't match; simplify it", p.Source()))
+		}
+	}
+	return list
 }
 
 // Load reads the ruleset that files names in fsys. A name with "/" is relative to fsys's root; one without is in rules/. If files names no
@@ -41,7 +54,7 @@ func Load(fsys fs.FS, files config.Rules) (*Set, error) {
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
-	l.set.Index = pattern.NewIndex(l.patterns)
+	l.set.Index, l.set.patterns = pattern.NewIndex(l.patterns), l.patterns
 	l.set.Hash = hex.EncodeToString(l.sum.Sum(nil)[:8])
 	return &l.set, nil
 }

@@ -1,0 +1,240 @@
+package local
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/event"
+)
+
+// commit is everything that some events changed.
+type commit struct {
+	alerts    []*event.Alert
+	memory    string // the name of the memory that changes belong to
+	changes   analysis.Changes
+	positions map[string]json.RawMessage
+	counts    Counters            // to add; Alerts is counted here
+	outputs   []string            // the outputs that want the alerts
+	written   map[string]progress // by output: what it has written since the last commit
+}
+
+// progress is how far an output has got: it has written the alerts up to number Upto, and its files are that long.
+type progress struct {
+	Upto  uint64
+	Files map[string]mark
+}
+
+// mark is a length of a file that a given inode had.
+type mark struct {
+	Size  int64  `json:"size"`
+	Inode uint64 `json:"inode"`
+}
+
+// stored is an alert with its number.
+type stored struct {
+	n     uint64
+	alert *event.Alert
+}
+
+// commit stores c in one transaction and returns its alerts with their numbers, without those that were stored before. After an error
+// nothing has changed, and the same commit can be tried again.
+func (s *Store) commit(c *commit) ([]stored, error) {
+	var fresh []stored
+	err := s.update(func(tx *bolt.Tx) error {
+		fresh = fresh[:0]
+		total, err := counters(tx)
+		if err != nil {
+			return err
+		}
+		for _, a := range c.alerts {
+			added, err := putAlert(tx, a, total.Alerts+1, c.outputs)
+			if err != nil {
+				return err
+			}
+			if added {
+				total.Alerts++
+				fresh = append(fresh, stored{total.Alerts, a})
+			}
+		}
+		total.Lines += c.counts.Lines
+		total.Bytes += c.counts.Bytes
+		total.Decoded += c.counts.Decoded
+		if err := put(tx.Bucket(bucketMeta), keyCounters, total); err != nil {
+			return err
+		}
+		return c.putRest(tx)
+	})
+	return fresh, err
+}
+
+func (c *commit) putRest(tx *bolt.Tx) error {
+	if err := putMemory(tx, c.memory, c.changes); err != nil {
+		return err
+	}
+	for name, text := range c.positions {
+		if err := tx.Bucket(bucketSources).Put([]byte(name), text); err != nil {
+			return err
+		}
+	}
+	for name, p := range c.written {
+		if err := putProgress(tx, name, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putAlert stores an alert as number n, unless it is stored already, and notes for each output that it is to be written.
+// The value begins with what queries ask first, so that they need not parse all: n, level, rule.
+func putAlert(tx *bolt.Tx, a *event.Alert, n uint64, outputs []string) (bool, error) {
+	key, err := alertKey(a)
+	if err != nil {
+		return false, err
+	}
+	ids := tx.Bucket(bucketIDs)
+	if ids.Get(key[8:]) != nil {
+		return false, nil
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		return false, fmt.Errorf("encode alert %s: %w", a.ID, err)
+	}
+	value := append(number(n), byte(a.Rule.Level))
+	value = binary.BigEndian.AppendUint32(value, uint32(a.Rule.ID))
+	if err := tx.Bucket(bucketAlerts).Put(key, append(value, text...)); err != nil {
+		return false, err
+	}
+	for _, name := range outputs {
+		waiting, _, err := output(tx, name)
+		if err != nil {
+			return false, err
+		}
+		if err := waiting.Put(number(n), key); err != nil {
+			return false, err
+		}
+	}
+	return true, ids.Put(key[8:], key[:8])
+}
+
+// prefix is how many bytes stand before the JSON of a stored alert.
+const prefix = 8 + 1 + 4
+
+func readAlert(value []byte) (stored, error) {
+	if len(value) < prefix {
+		return stored{}, damaged("a stored alert is too short")
+	}
+	s := stored{n: binary.BigEndian.Uint64(value), alert: &event.Alert{}}
+	if err := json.Unmarshal(value[prefix:], s.alert); err != nil {
+		return stored{}, damaged(fmt.Sprintf("stored alert %d: %v", s.n, err))
+	}
+	return s, nil
+}
+
+func putMemory(tx *bolt.Tx, name string, c analysis.Changes) error {
+	b, err := tx.Bucket(bucketMemory).CreateBucketIfNotExists([]byte(name))
+	if err != nil {
+		return err
+	}
+	entries, err := b.CreateBucketIfNotExists(keyEntries)
+	if err != nil {
+		return err
+	}
+	notes, err := b.CreateBucketIfNotExists(keyNotes)
+	if err != nil {
+		return err
+	}
+	for _, e := range c.Entries {
+		if err := put(entries, number(e.Number), e); err != nil {
+			return err
+		}
+	}
+	for _, n := range c.Dropped {
+		if err := entries.Delete(number(n)); err != nil {
+			return err
+		}
+	}
+	for key, n := range c.Notes {
+		if err := put(notes, []byte(key), n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// output returns an output's buckets: the alerts that it has not written yet, and the marks of its files.
+func output(tx *bolt.Tx, name string) (waiting, files *bolt.Bucket, err error) {
+	b, err := tx.Bucket(bucketOutputs).CreateBucketIfNotExists([]byte(name))
+	if err != nil {
+		return nil, nil, err
+	}
+	if waiting, err = b.CreateBucketIfNotExists([]byte("waiting")); err != nil {
+		return nil, nil, err
+	}
+	files, err = b.CreateBucketIfNotExists([]byte("files"))
+	return waiting, files, err
+}
+
+func putProgress(tx *bolt.Tx, name string, p progress) error {
+	waiting, files, err := output(tx, name)
+	if err != nil {
+		return err
+	}
+	c := waiting.Cursor()
+	for k, _ := c.First(); k != nil && binary.BigEndian.Uint64(k) <= p.Upto; k, _ = c.First() {
+		if err := c.Delete(); err != nil {
+			return err
+		}
+	}
+	for file, m := range p.Files {
+		if err := put(files, []byte(file), m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waiting returns the alerts that an output has yet to write, from the one after number on, at most max of them.
+func (s *Store) waiting(name string, after uint64, max int) ([]stored, error) {
+	var list []stored
+	err := s.outputs(name, func(tx *bolt.Tx, waiting, _ *bolt.Bucket) error {
+		c := waiting.Cursor()
+		for k, key := c.Seek(number(after + 1)); k != nil && len(list) < max; k, key = c.Next() {
+			a, err := readAlert(tx.Bucket(bucketAlerts).Get(key))
+			if err != nil {
+				return err
+			}
+			list = append(list, a)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// mark returns the mark of an output's file, and whether there is one.
+func (s *Store) mark(name, file string) (m mark, ok bool, err error) {
+	err = s.outputs(name, func(_ *bolt.Tx, _, files *bolt.Bucket) error {
+		ok = files.Get([]byte(file)) != nil
+		return get(files, []byte(file), &m)
+	})
+	return m, ok, err
+}
+
+// outputs looks at the buckets of an output, if it has some yet.
+func (s *Store) outputs(name string, fn func(tx *bolt.Tx, waiting, files *bolt.Bucket) error) error {
+	return s.view(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketOutputs).Bucket([]byte(name))
+		if b == nil {
+			return nil
+		}
+		return fn(tx, b.Bucket([]byte("waiting")), b.Bucket([]byte("files")))
+	})
+}
+
+// setMark stores a mark by itself.
+func (s *Store) setMark(name, file string, m mark) error {
+	return s.update(func(tx *bolt.Tx) error { return putProgress(tx, name, progress{Files: map[string]mark{file: m}}) })
+}

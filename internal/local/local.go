@@ -1,0 +1,20 @@
+// Package local is Yagura inside one process: it takes events from a source, analyses them, and keeps everything in one file.
+//
+//	logs ─► Follow ─┐          ┌─► alerts, memory, positions: one transaction in yagura.db
+//	                ├─► Run ───┼─► alerts/2026/Nov/ossec-alerts-23.log and .json, linked as alerts/alerts.log and .json
+//	old  ─► Replay ─┘ analyse  └─► the terminal
+//
+// Kill it at any moment: a batch's transaction has happened, or it has not and its lines are read again. The files follow the
+// transaction and are completed at the next start (see writer). So each line counts once, and each alert stands once everywhere.
+//
+// yagura.db is a bbolt file, its numbers are big-endian, its values JSON where nothing else is said:
+//
+//	meta      format, epoch (8 bytes), counters
+//	alerts    time ns (8, sign bit flipped) id (16)  →  n (8) level (1) rule (4) alert
+//	ids       alert id (16)                          →  its time in alerts' key (8)
+//	sources   "local", "replay/" log                 →  how far it is read
+//	memory    "local", "replay" →  entries: number (8) → analysis.Entry;  notes: key → analysis.Note
+//	outputs   "log", "json"     →  waiting: n (8) → key in alerts;  files: name → length that is recorded
+//
+// While it runs, the process that has the file open answers queries on the socket yagura.sock beside it.
+package local

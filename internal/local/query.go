@@ -1,0 +1,185 @@
+package local
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/yagura-hids/yagura/internal/event"
+)
+
+// Filter says which stored alerts to list. The zero Filter lists the newest 100.
+type Filter struct {
+	From, To time.Time // From ≤ time < To; zero means no bound
+	Level    int       // and above
+	Rules    []int     // one of these ids
+	Group    string    // one of the rule's groups
+	SrcIP    string    // the decoded srcip
+	Host     string    // the host's name, or an agent's within "(name) ip->path"
+	Text     string    // stands in the log or in the rule's description, in capitals or not
+	Limit    int       // at most so many, up to 1000; 0 for 100
+	After    string    // the Next of the page before
+}
+
+// Page is a part of the list, the newest alert first. Next continues it; "" is its end.
+type Page struct {
+	Alerts []*event.Alert
+	Next   string
+}
+
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+	maxVisits    = 5_000 // alerts looked at for one page
+)
+
+// ErrFilter is returned when a filter can't be understood.
+var ErrFilter = errors.New("filter")
+
+// Values returns the filter as a query string's values, ParseFilter reads them.
+func (f Filter) Values() url.Values {
+	v := url.Values{}
+	set := func(key, value string) {
+		if value != "" && value != "0" {
+			v.Set(key, value)
+		}
+	}
+	for key, t := range map[string]time.Time{"from": f.From, "to": f.To} {
+		if !t.IsZero() {
+			set(key, t.Format(time.RFC3339Nano))
+		}
+	}
+	for _, id := range f.Rules {
+		v.Add("rule", strconv.Itoa(id))
+	}
+	set("level", strconv.Itoa(f.Level))
+	set("limit", strconv.Itoa(f.Limit))
+	set("group", f.Group)
+	set("srcip", f.SrcIP)
+	set("host", f.Host)
+	set("text", f.Text)
+	set("after", f.After)
+	return v
+}
+
+// ParseFilter reads a query string's values: from and to (RFC 3339), level, rule (repeatable), group, srcip, host, text, limit, after.
+// The error wraps ErrFilter and names everything wrong.
+func ParseFilter(v url.Values) (Filter, error) {
+	f := Filter{Group: v.Get("group"), SrcIP: v.Get("srcip"), Host: v.Get("host"), Text: v.Get("text"), After: v.Get("after")}
+	var errs []error
+	note := func(key, value, want string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%w %s=%q: want %s", ErrFilter, key, value, want))
+		}
+	}
+	for key, into := range map[string]*time.Time{"from": &f.From, "to": &f.To} {
+		if text := v.Get(key); text != "" {
+			t, err := time.Parse(time.RFC3339Nano, text)
+			note(key, text, "a time like 2026-11-23T08:42:10Z", err)
+			*into = t
+		}
+	}
+	for key, into := range map[string]*int{"level": &f.Level, "limit": &f.Limit} {
+		if text := v.Get(key); text != "" {
+			n, err := strconv.ParseUint(text, 10, 31)
+			note(key, text, "a number", err)
+			*into = int(n)
+		}
+	}
+	for _, text := range v["rule"] {
+		n, err := strconv.ParseUint(text, 10, 31)
+		note("rule", text, "a rule's number", err)
+		f.Rules = append(f.Rules, int(n))
+	}
+	return f, errors.Join(errs...)
+}
+
+// Query returns the next page of the alerts that f lists. It looks at 5,000 alerts at most: a page may be short, or empty, and not the last.
+func (s *Store) Query(f Filter) (Page, error) {
+	var after []byte
+	if f.After != "" {
+		var err error
+		if after, err = base64.RawURLEncoding.DecodeString(f.After); err != nil {
+			return Page{}, fmt.Errorf("%w after=%q: want the cursor of a page", ErrFilter, f.After)
+		}
+	}
+	limit := min(f.Limit, maxLimit)
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	var page Page
+	err := s.view(func(tx *bolt.Tx) error {
+		c := tx.Bucket(bucketAlerts).Cursor()
+		k, v := f.seek(c, after)
+		for visits := 0; k != nil && (f.From.IsZero() || bytes.Compare(k, timeKey(f.From)) >= 0); k, v = c.Prev() {
+			a, err := f.pick(v)
+			if err != nil {
+				return err
+			}
+			if a != nil {
+				page.Alerts = append(page.Alerts, a)
+			}
+			if visits++; len(page.Alerts) == limit || visits == maxVisits {
+				page.Next = base64.RawURLEncoding.EncodeToString(k)
+				return nil
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Page{}, fmt.Errorf("query %s: %w", s.path, err)
+	}
+	return page, nil
+}
+
+// seek moves c to the newest alert before the filter's end and before the alert with the key after.
+func (f Filter) seek(c *bolt.Cursor, after []byte) (k, v []byte) {
+	bound := after
+	if !f.To.IsZero() && (bound == nil || bytes.Compare(timeKey(f.To), bound) < 0) {
+		bound = timeKey(f.To)
+	}
+	if bound == nil {
+		return c.Last()
+	}
+	if k, _ := c.Seek(bound); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
+
+// pick returns the stored alert if the filter wants it, else nil.
+func (f Filter) pick(value []byte) (*event.Alert, error) {
+	if len(value) >= prefix {
+		level, rule := int(value[8]), int(binary.BigEndian.Uint32(value[9:]))
+		if level < f.Level || len(f.Rules) > 0 && !slices.Contains(f.Rules, rule) {
+			return nil, nil
+		}
+	}
+	s, err := readAlert(value)
+	if err != nil || !f.wants(s.alert) {
+		return nil, err
+	}
+	return s.alert, nil
+}
+
+func (f Filter) wants(a *event.Alert) bool {
+	switch {
+	case f.Group != "" && !slices.Contains(event.SplitGroups(a.Rule.GroupText), f.Group):
+		return false
+	case f.SrcIP != "" && a.Field(event.SrcIP.String()) != f.SrcIP:
+		return false
+	case f.Host != "" && f.Host != a.Hostname && f.Host != a.Event.Agent && !strings.HasPrefix(a.Hostname, "("+f.Host+")"):
+		return false
+	}
+	text := strings.ToLower(f.Text)
+	return text == "" || strings.Contains(strings.ToLower(a.FullLog), text) || strings.Contains(strings.ToLower(a.Rule.Description), text)
+}

@@ -1,0 +1,236 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/event"
+)
+
+// Source gives the loop its events. [Follow] and [Replay] return one.
+type Source interface {
+	// Name is "local" or "replay": each has a memory of its own in the store.
+	Name() string
+	// Next waits for the next events. Its error is io.EOF when there will be none, or ctx's.
+	Next(ctx context.Context) (Batch, error)
+	// Close lets go of the files.
+	Close() error
+}
+
+// Batch is some events, and what its source wants to find again at the next start if exactly these have been dealt with.
+type Batch struct {
+	Events    []*event.Event
+	Bytes     int64 // of log read for them
+	Positions map[string]json.RawMessage
+}
+
+// Options are what Run works with. Store may be nil: then nothing is kept, and no file is written.
+type Options struct {
+	Store      *Store
+	Source     Source
+	Analyze    func(*event.Event, analysis.State) (analysis.Verdict, error) // [analysis.Engine.Analyze]
+	MemorySize int                                                          // events remembered; 0 for the default
+	JSON       bool                                                         // write alerts.json, too
+	Alert      func(*event.Alert)                                           // shows an alert, after it was stored; nil for nothing
+	Health     func() []string                                              // what is wrong with the rules as they run; nil for nothing
+	Report     func(msg string)                                             // tells the user of trouble, once per change; nil for nothing
+	Retry      func(failures int) <-chan time.Time                          // when to try a failed commit again; nil for 1 s, 2 s … 1 min
+	Now        func() time.Time                                             // for Stats.Elapsed; nil for time.Now
+}
+
+// Run takes events from the source, analyses them, stores what they changed, writes the alerts to their files and shows them, until the
+// source ends or ctx does. Meanwhile it answers queries on the socket. It doesn't close the source nor the store. The figures are good also
+// with an error; that ctx ended is none.
+//
+// While a commit fails nothing more is read and nothing is lost: Run reports it once and tries the same one again and again.
+func Run(ctx context.Context, o Options) (*Stats, error) {
+	r := &runner{Options: o, memory: analysis.NewMemory(o.MemorySize), stats: newStats(), told: map[string]bool{}}
+	r.defaults()
+	start := r.Now()
+	err := r.serveAndRun(ctx, start)
+	r.stats.Elapsed = r.Now().Sub(start)
+	return r.stats, err
+}
+
+type runner struct {
+	Options
+	memory  *analysis.Memory
+	writers []*writer
+	outputs []string
+	stats   *Stats
+	told    map[string]bool // of what Health says
+}
+
+func (r *runner) defaults() {
+	if r.Report == nil {
+		r.Report = func(string) {}
+	}
+	if r.Health == nil {
+		r.Health = func() []string { return nil }
+	}
+	if r.Alert == nil {
+		r.Alert = func(*event.Alert) {}
+	}
+	if r.Retry == nil {
+		r.Retry = func(failures int) <-chan time.Time {
+			return time.After(min(time.Second<<min(failures-1, 6), time.Minute))
+		}
+	}
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	if r.Store != nil {
+		r.writers = newWriters(r.Store, r.JSON)
+	}
+	for _, w := range r.writers {
+		r.outputs = append(r.outputs, w.name)
+	}
+}
+
+func (r *runner) serveAndRun(ctx context.Context, started time.Time) error {
+	if r.Store == nil {
+		return r.run(ctx)
+	}
+	if err := r.Store.restore(r.Source.Name(), r.memory); err != nil {
+		return err
+	}
+	stop, err := serve(r.Store, started)
+	if err != nil {
+		r.Report(err.Error() + "; yagura alerts will not work while this runs")
+		stop = func() error { return nil }
+	}
+	r.catchUp()
+	return errors.Join(r.run(ctx), stop())
+}
+
+func (r *runner) run(ctx context.Context) error {
+	for {
+		b, err := r.Source.Next(ctx)
+		switch {
+		case err == io.EOF || ended(ctx, err):
+			return r.finish()
+		case err != nil:
+			return errors.Join(err, r.finish())
+		}
+		c, err := r.analyze(b)
+		if err != nil {
+			return err
+		}
+		if err := r.keep(ctx, c); err != nil {
+			if ended(ctx, err) {
+				err = nil
+			}
+			return err
+		}
+		for _, a := range c.alerts {
+			r.Alert(a)
+		}
+		r.reportHealth()
+	}
+}
+
+// reportHealth passes on what is newly wrong with the rules.
+func (r *runner) reportHealth() {
+	for _, msg := range r.Health() {
+		if !r.told[msg] {
+			r.told[msg] = true
+			r.Report(msg)
+		}
+	}
+}
+
+// ended tells whether err is only that ctx ended.
+func ended(ctx context.Context, err error) bool { return ctx.Err() != nil && errors.Is(err, ctx.Err()) }
+
+// analyze judges the events of a batch and gathers what they change.
+func (r *runner) analyze(b Batch) (*commit, error) {
+	c := &commit{memory: r.Source.Name(), positions: b.Positions, outputs: r.outputs}
+	before := r.stats.Decoded
+	for _, ev := range b.Events {
+		v, err := r.Analyze(ev, r.memory)
+		if err != nil {
+			return nil, fmt.Errorf("analyse event %s: %w", ev.ID, err)
+		}
+		r.stats.add(v)
+		if v.Alert != nil {
+			c.alerts = append(c.alerts, v.Alert)
+		}
+	}
+	r.stats.Bytes += b.Bytes
+	c.changes = r.memory.Changes()
+	c.counts = Counters{Lines: uint64(len(b.Events)), Bytes: uint64(b.Bytes), Decoded: uint64(r.stats.Decoded - before)}
+	return c, nil
+}
+
+// keep commits, however often it takes, and then writes the files. Its error is ctx's, or that the store is damaged.
+func (r *runner) keep(ctx context.Context, c *commit) error {
+	if r.Store == nil {
+		r.memory.Saved()
+		return nil
+	}
+	for failures := 0; ; {
+		err := r.commit(c)
+		if err == nil {
+			if failures > 0 {
+				r.Report(fmt.Sprintf("store in %s: works again, nothing was lost", r.Store.path))
+			}
+			r.catchUp()
+			return nil
+		}
+		if errors.Is(err, ErrDamaged) {
+			return fmt.Errorf("store in %s: %w", r.Store.path, err)
+		}
+		if failures++; failures == 1 {
+			r.Report(fmt.Sprintf("store in %s: %v; make room in %s; reading waits until then, nothing is lost: the logs wait in their files",
+				r.Store.path, err, filepath.Dir(r.Store.path)))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.Retry(failures):
+		}
+	}
+}
+
+// commit stores c together with what the writers have done since the last commit.
+func (r *runner) commit(c *commit) error {
+	c.written = map[string]progress{}
+	for _, w := range r.writers {
+		c.written[w.name] = w.progress()
+	}
+	fresh, err := r.Store.commit(c)
+	if err != nil {
+		return err
+	}
+	r.memory.Saved()
+	for _, w := range r.writers {
+		w.committed(fresh)
+	}
+	return nil
+}
+
+// catchUp writes the waiting alerts to their files. Trouble there stops nothing else.
+func (r *runner) catchUp() {
+	for _, w := range r.writers {
+		if msg := w.trouble(w.catchUp()); msg != "" {
+			r.Report(msg)
+		}
+	}
+}
+
+// finish records what the writers did since the last commit. It would be found out at the next start as well.
+func (r *runner) finish() error {
+	if r.Store == nil {
+		return nil
+	}
+	if err := r.commit(&commit{memory: r.Source.Name()}); err != nil {
+		return fmt.Errorf("store in %s: %w", r.Store.path, err)
+	}
+	return nil
+}

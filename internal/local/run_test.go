@@ -1,0 +1,209 @@
+package local_test
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/local"
+)
+
+func TestReplay(t *testing.T) {
+	dir := t.TempDir()
+	log := write(t, filepath.Join(t.TempDir(), "app.log"), sampleLog(1000))
+	stats := replay(t, dir, log)
+	if stats.Lines != 1000 || stats.Decoded != 1000 || stats.Alerts != stats.Levels[5]+stats.Levels[10] || stats.Alerts != 800 {
+		t.Errorf("stats %+v", stats)
+	}
+	top := stats.TopRules(1)
+	if len(top) != 1 || top[0].ID != 1 || top[0].Level != 5 || top[0].Count != stats.Levels[5] || top[0].Description != "one failed" {
+		t.Errorf("top rule %+v", top)
+	}
+	page, err := local.Query(t.Context(), dir, local.Filter{Limit: 1 << 20})
+	if err != nil || len(page.Alerts) != 800 {
+		t.Fatalf("%d alerts, %v", len(page.Alerts), err)
+	}
+	oldest := page.Alerts[799]
+	if want := time.Date(2026, 3, 1, 22, 0, 1, 0, time.UTC); !oldest.Time.Equal(want) {
+		t.Errorf("oldest is of %v, want %v", oldest.Time, want)
+	}
+	slices.SortFunc(page.Alerts, func(a, b *event.Alert) int { return int(a.Event.Seq) - int(b.Event.Seq) })
+	wantLog, wantJSON := rendered(t, page.Alerts)
+	if got := strings.Join(dayFiles(t, dir, "log"), ""); got != wantLog {
+		t.Error(difference(got, wantLog))
+	}
+	if got := strings.Join(dayFiles(t, dir, "json"), ""); got != wantJSON {
+		t.Error(difference(got, wantJSON))
+	}
+	days := dayFiles(t, dir, "log")
+	if current := files(t, dir)["alerts/alerts.log"]; current != days[len(days)-1] || len(days) < 2 {
+		t.Errorf("alerts.log is not the last of %d days' files", len(days))
+	}
+}
+
+// The same log again, in the same command, later, or under another directory, adds nothing; what has grown since is added.
+func TestReplayTwice(t *testing.T) {
+	text := sampleLog(1000)
+	log := write(t, filepath.Join(t.TempDir(), "app.log"), text)
+	once, twice := t.TempDir(), t.TempDir()
+	replay(t, once, log)
+	cut := strings.Index(text[len(text)/2:], "\n") + len(text)/2 + 1
+	part := write(t, filepath.Join(t.TempDir(), "app.log"), text[:cut])
+	st, err := os.Stat(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(part, st.ModTime(), st.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	replay(t, twice, part, part)
+	write(t, part, text)
+	replay(t, twice, part, part)
+	replay(t, twice, part)
+	a, b := strings.ReplaceAll(all(t, once), log, "LOG"), strings.ReplaceAll(all(t, twice), part, "LOG")
+	if a != b {
+		t.Error(difference(b, a))
+	}
+}
+
+// Without a store nothing is kept, and the verdicts are the same.
+func TestReplayNothingKept(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(t.TempDir(), "app.log.gz")
+	f, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := gzip.NewWriter(f)
+	if _, err := z.Write([]byte(sampleLog(500))); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	kept := replay(t, dir, log)
+	var shown []string
+	src := local.Replay(nil, []string{log}, replayOptions(7))
+	stats, err := local.Run(t.Context(), local.Options{Source: src, Analyze: judge, Alert: func(a *event.Alert) { shown = append(shown, a.ID) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stats.Alerts != kept.Alerts || stats.Levels[10] != kept.Levels[10] || len(shown) != stats.Alerts {
+		t.Errorf("%+v, want %+v", stats, kept)
+	}
+	if read, size := src.Progress(); read != size || size <= 0 {
+		t.Errorf("progress %d of %d", read, size)
+	}
+	if err := src.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReplayMissing(t *testing.T) {
+	log := write(t, filepath.Join(t.TempDir(), "app.log"), sampleLog(10))
+	spoiled := write(t, filepath.Join(t.TempDir(), "b.gz"), "\x1f\x8bno gzip")
+	src := local.Replay(nil, []string{"/nowhere/a.log", spoiled, t.TempDir(), log}, replayOptions(5))
+	defer src.Close()
+	stats, err := local.Run(t.Context(), local.Options{Source: src, Analyze: judge})
+	if stats.Lines != 10 {
+		t.Errorf("%d lines of the good log", stats.Lines)
+	}
+	for _, want := range []string{"/nowhere/a.log: no such file", spoiled, "is a directory"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("not told of %s: %v", want, err)
+		}
+	}
+}
+
+func TestStopped(t *testing.T) {
+	log := write(t, filepath.Join(t.TempDir(), "app.log"), sampleLog(1000))
+	calm, dir := t.TempDir(), t.TempDir()
+	replay(t, calm, log)
+	s := open(t, dir)
+	ctx, stop := context.WithCancel(t.Context())
+	src := local.Replay(s, []string{log}, replayOptions(20))
+	stats, err := local.Run(ctx, local.Options{Store: s, Source: src, Analyze: judge, JSON: true, Alert: func(*event.Alert) { stop() }})
+	if err != nil || stats.Lines != 20 {
+		t.Errorf("%d lines, %v", stats.Lines, err)
+	}
+	if err := errors.Join(src.Close(), s.Close()); err != nil {
+		t.Error(err)
+	}
+	if again := replay(t, dir, log); again.Lines != 980 {
+		t.Errorf("%d lines were left", again.Lines)
+	}
+	same(t, dir, calm)
+}
+
+func TestAnalyzeFails(t *testing.T) {
+	log := write(t, filepath.Join(t.TempDir(), "app.log"), sampleLog(10))
+	s := open(t, t.TempDir())
+	src := local.Replay(s, []string{log}, replayOptions(5))
+	defer src.Close()
+	_, err := local.Run(t.Context(), local.Options{Store: s, Source: src, Analyze: func(*event.Event, analysis.State) (analysis.Verdict, error) {
+		return analysis.Verdict{}, errors.New("no state")
+	}})
+	if err == nil || !strings.Contains(err.Error(), "analyse event web1/") {
+		t.Errorf("%v", err)
+	}
+	if c, err := s.Counters(); err != nil || c != (local.Counters{}) {
+		t.Errorf("stored %+v, %v", c, err)
+	}
+}
+
+// Three lives of a live yagura on the standard input: the event's numbers go on, and the time is the clock's.
+func TestFollow(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	for range 3 {
+		s := open(t, dir)
+		opts := logcollector.Options{Stdin: strings.NewReader("fail a 1\nquiet\nfail a 2\n"), Now: func() time.Time { return at }}
+		src, err := local.Follow(s, "web1", []logcollector.Source{{Location: "-", Format: "syslog"}}, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = local.Run(t.Context(), local.Options{Store: s, Source: src, Analyze: judge})
+		if err := errors.Join(err, src.Close(), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(time.Hour)
+	}
+	page, err := local.Query(t.Context(), dir, local.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, a := range slices.Backward(page.Alerts) {
+		got = append(got, a.Event.String()+" "+a.Time.Format("15:04")+" "+a.FullLog)
+		if a.Rule.ID == 2 && len(a.Previous) != 2 {
+			t.Errorf("composite shows %q", a.Previous)
+		}
+	}
+	slices.Sort(got)
+	want := []string{
+		"web1/7/1 10:00 fail a 1", "web1/7/3 10:00 fail a 2", "web1/7/4 11:00 fail a 1",
+		"web1/7/6 11:00 fail a 2", "web1/7/7 12:00 fail a 1", "web1/7/9 12:00 fail a 2",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "alerts", "alerts.json")); err == nil {
+		t.Error("alerts.json was written unasked")
+	}
+}
+
+func TestFollowRefuses(t *testing.T) {
+	_, err := local.Follow(open(t, t.TempDir()), "web1", []logcollector.Source{{Location: "/x", Format: "nonsense"}}, logcollector.Options{})
+	if err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("%v", err)
+	}
+}
