@@ -159,15 +159,17 @@ func (ref *reference) below(set []*written, top *written, log, parentRest string
 		return
 	}
 	for _, name := range names {
-		head, childRest, ok := chains[name][0], parentRest, true
+		head, childRest := chains[name][0], parentRest
 		if head.prematch != "" {
 			subject := log
 			if head.prematchOffset == "after_parent" {
 				subject = parentRest
 			}
-			if _, childRest, ok = match(pattern.OSRegex, head.prematch, subject); !ok {
+			_, rest, ok := match(pattern.OSRegex, head.prematch, subject)
+			if !ok {
 				continue
 			}
+			childRest = rest
 			ref.report(head)
 		}
 		ref.extract(chains[name], log, parentRest, childRest)

@@ -151,7 +151,7 @@ func fetch(ctx context.Context, dir, path string) (*http.Response, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", socket)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w: %v", socket, ErrNotRunning, err)
+		return nil, fmt.Errorf("ask %s: %w: %w", socket, ErrNotRunning, err)
 	}
 	client := http.Client{Transport: &http.Transport{
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },

@@ -25,20 +25,20 @@ func (g *prog) link() {
 	if !g.start.begins(&set, map[*node]bool{}, true) {
 		g.first = &set
 	}
-	switch n := g.start.skip(opSave, opSave); n.op {
+	switch n := g.start.skip(opSave); n.op {
 	case opLiteral:
 		g.prefix = n.literal
 	case opRepeat:
 		g.lead = n.slot
 	}
-	if g.start.skip(opSave, opStart).op == opLiteral {
+	if g.start.skip(opStart).op == opLiteral {
 		g.needs = nil // to look for the literal at the start is enough
 	}
 }
 
-// skip returns the first node from n on that does neither a nor b.
-func (n *node) skip(a, b op) *node {
-	for n.op == a || n.op == b {
+// skip returns the first node from n on that neither saves a place nor does what also is.
+func (n *node) skip(also op) *node {
+	for n.op == opSave || n.op == also {
 		n = n.next
 	}
 	return n
@@ -51,7 +51,7 @@ func (n *node) linkRepeat() {
 		return
 	}
 	n.follow, n.sure = &set, true
-	if after := n.next.skip(opSave, opSave); after.op == opLiteral {
+	if after := n.next.skip(opSave); after.op == opLiteral {
 		n.literal = after.literal
 	}
 	for b := range set {
@@ -147,6 +147,6 @@ func (s *byteSet) add(other *byteSet) {
 
 // onlyAtStart tells whether every way from n on begins with the start of the text.
 func (n *node) onlyAtStart() bool {
-	n = n.skip(opSave, opSave)
+	n = n.skip(opSave)
 	return n.op == opStart || n.op == opSplit && n.next.onlyAtStart() && n.other.onlyAtStart()
 }

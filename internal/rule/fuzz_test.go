@@ -16,7 +16,7 @@ type written struct {
 	parents             []int // none: below the template
 	ifLevel             int
 	match, regex, field string
-	decoder, overwrite  int // decoder 0 for any
+	decoder             int // 0 for any
 	noAlert             bool
 }
 

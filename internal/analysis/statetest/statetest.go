@@ -24,13 +24,12 @@ func Run(t *testing.T, open func() analysis.State) {
 	}
 }
 
-func remember(t *testing.T, s analysis.State, seq uint64, keys ...string) *analysis.Entry {
+func remember(t *testing.T, s analysis.State, seq uint64, keys ...string) {
 	t.Helper()
 	e := &analysis.Entry{Keys: keys, Event: event.ID{Agent: "a", Epoch: 1, Seq: seq}, Time: 1_000_000 + int64(seq)}
 	if err := s.Remember(e); err != nil {
 		t.Fatal(err)
 	}
-	return e
 }
 
 func history(t *testing.T, s analysis.State, key string) []*analysis.Entry {
