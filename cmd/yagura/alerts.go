@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/event"
@@ -13,16 +15,16 @@ import (
 )
 
 type alertsCmd struct {
-	Data  string `help:"Where the alerts are kept." type:"path" default:"${data}" placeholder:"DIR"`
+	Data  string `help:"Where the alerts are kept (default: ${default})." type:"path" default:"${data}" placeholder:"DIR"`
 	Level int    `short:"l" help:"From this level on." placeholder:"N"`
-	Rule  []int  `short:"r" help:"Of these rules." placeholder:"ID,…"`
+	Rule  []int  `short:"r" help:"Of these rules." placeholder:"ID"`
 	Group string `short:"g" help:"Of rules of this group, such as authentication_failed." placeholder:"NAME"`
 	SrcIP string `name:"srcip" help:"From this source address." placeholder:"IP"`
 	Host  string `help:"Of this host." placeholder:"NAME"`
 	Text  string `help:"With this text in the log or the description." placeholder:"TEXT"`
 	Since string `help:"Not older than this: a time like 2026-11-23T08:00, a day, or how long ago, like 90m, 24h or 7d." placeholder:"WHEN"`
 	Until string `help:"Older than this." placeholder:"WHEN"`
-	Limit int    `short:"n" default:"20" help:"At most so many; 0 for all." placeholder:"N"`
+	Limit int    `short:"n" default:"20" help:"At most so many; 0 for all (default: ${default})." placeholder:"N"`
 	JSON  bool   `help:"One JSON object a line, with all that is known."`
 }
 
@@ -35,76 +37,96 @@ func (alertsCmd) Help() string {
 }
 
 // Run lists the alerts.
-func (c alertsCmd) Run(ctx context.Context) error {
-	now := time.Now()
-	from, err1 := parseWhen(c.Since, now)
-	to, err2 := parseWhen(c.Until, now)
-	if err := errors.Join(err1, err2); err != nil {
+func (c alertsCmd) Run() error {
+	filter, err := c.filter(time.Now())
+	if err != nil {
 		return &codeError{2, err}
 	}
-	filter := local.Filter{
-		From: from, To: to, Level: c.Level, Rules: c.Rule, Group: c.Group, SrcIP: c.SrcIP, Host: c.Host, Text: c.Text,
+	none := "no alerts yet"
+	if len(filter.Values()) > 0 {
+		none = "no alert is like that"
 	}
-	show := alertPrinter(os.Stdout, c.JSON)
-	shown := 0
-	for c.Limit == 0 || shown < c.Limit {
+	shown, more, err := c.list(filter, alertPrinter(os.Stdout, c.JSON))
+	switch {
+	case err != nil || c.JSON:
+	case shown == 0:
+		fmt.Fprintln(os.Stderr, none)
+	case more:
+		fmt.Fprintf(os.Stderr, "these are the newest %d; -n 0 shows all, --help tells how to filter\n", shown)
+	}
+	return err
+}
+
+func (c alertsCmd) filter(now time.Time) (local.Filter, error) {
+	from, err1 := parseWhen("--since", c.Since, now)
+	to, err2 := parseWhen("--until", c.Until, now)
+	var err3 error
+	if c.Limit < 0 {
+		err3 = fmt.Errorf("--limit %d: write how many to list, or 0 for all", c.Limit)
+	}
+	return local.Filter{
+		From: from, To: to, Level: c.Level, Rules: c.Rule, Group: c.Group, SrcIP: c.SrcIP, Host: c.Host, Text: c.Text,
+	}, errors.Join(err1, err2, err3)
+}
+
+// pageSize is how many alerts are asked for at once.
+const pageSize = 1000
+
+// list shows what the filter lets through, up to the limit, and tells whether there is more.
+func (c alertsCmd) list(filter local.Filter, show func(*event.Alert)) (shown int, more bool, err error) {
+	for {
+		filter.Limit = pageSize
 		if c.Limit > 0 {
-			filter.Limit = c.Limit - shown
+			filter.Limit = min(pageSize, c.Limit-shown+1)
 		}
-		page, err := local.Query(ctx, c.Data, filter)
+		page, err := local.Query(context.Background(), c.Data, filter)
 		if err != nil {
-			return err
+			return shown, false, err
 		}
 		for _, a := range page.Alerts {
+			if c.Limit > 0 && shown == c.Limit {
+				return shown, true, nil
+			}
 			show(a)
+			shown++
 		}
-		shown += len(page.Alerts)
 		if filter.After = page.Next; page.Next == "" {
-			break
+			return shown, false, nil
 		}
 	}
-	if c.JSON {
-		return nil
-	}
-	switch {
-	case shown == 0:
-		fmt.Fprintln(os.Stderr, "no alerts")
-	case filter.After != "":
-		fmt.Fprintf(os.Stderr, "the newest %d; --limit shows more\n", shown)
-	}
-	return nil
 }
 
 // whenLayouts are the ways to write a moment, in this machine's zone unless they say otherwise.
 var whenLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"}
 
-// parseWhen reads a moment, or how long ago it was. "" is no bound.
-func parseWhen(text string, now time.Time) (time.Time, error) {
+// parseWhen reads a flag's moment, or how long ago it was. "" is no bound.
+func parseWhen(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	for _, layout := range whenLayouts {
-		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
 			return t, nil
 		}
 	}
-	var days int
-	if n, err := fmt.Sscanf(text, "%dd", &days); n == 1 && err == nil && text == fmt.Sprintf("%dd", days) {
-		return now.AddDate(0, 0, -days), nil
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return now.AddDate(0, 0, -int(n)), nil
+		}
 	}
-	if ago, err := time.ParseDuration(text); err == nil {
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: write 2026-11-23, 2026-11-23T08:00, 90m, 24h or 7d", text)
+	return time.Time{}, fmt.Errorf("%s: %q is no time: write 2026-11-23, 2026-11-23T08:00, 90m, 24h or 7d", flag, text)
 }
 
 // alertPrinter returns what shows an alert: to a person, or as a line of JSON.
 func alertPrinter(f *os.File, asJSON bool) func(*event.Alert) {
 	if asJSON {
-		enc := json.NewEncoder(f)
+		enc := json.NewEncoder(safeOnTerminal(f))
 		enc.SetEscapeHTML(false)
-		return func(a *event.Alert) { exitOnClosed(enc.Encode(a)) }
+		return func(a *event.Alert) { written(enc.Encode(a)) }
 	}
 	s := newScreen(f)
-	return func(a *event.Alert) { exitOnClosed(s.alert(a)) }
+	return func(a *event.Alert) { written(s.alert(a)) }
 }

@@ -16,7 +16,7 @@ import (
 // rulesFlags choose the ruleset and the configuration.
 type rulesFlags struct {
 	Conf  string `help:"OSSEC's ossec.conf: logs to follow, levels, and its <rules> (relative to its folder, or to the one above etc/)." type:"path" placeholder:"FILE" env:"YAGURA_CONF"`
-	Rules string `help:"Ruleset: a folder laid out as /var/ossec is used alone; one with decoders/ or rules/ adds to the built-in rules." type:"path" placeholder:"DIR" env:"YAGURA_RULES"`
+	Rules string `help:"Ruleset, instead of the one in --conf: a folder laid out as /var/ossec is used alone; one with decoders/ or rules/ adds its files to the built-in ones and replaces those of the same name." type:"path" placeholder:"DIR" env:"YAGURA_RULES"`
 	Host  string `help:"This machine's name in events whose line names none (default: the host name)." placeholder:"NAME"`
 }
 
@@ -43,7 +43,7 @@ func (f rulesFlags) config() (*config.Config, error) {
 	}
 	src, err := os.ReadFile(f.Conf)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--conf: %w", err)
 	}
 	conf, err := config.Parse(f.Conf, src)
 	if err != nil {

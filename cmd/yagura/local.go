@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/yagura-hids/yagura/agent/logcollector"
 	"github.com/yagura-hids/yagura/internal/analysis"
@@ -19,17 +21,21 @@ import (
 
 type localCmd struct {
 	rulesFlags
-	Data  string   `help:"Where state and alerts are kept." type:"path" default:"${data}" placeholder:"DIR"`
-	File  []string `short:"f" help:"Follow this file too (may hold * and %Y-%m-%d); - for standard input." placeholder:"FILE"`
-	Level int      `short:"l" default:"1" help:"Show alerts from this level on; all are stored." placeholder:"N"`
+	Data  string   `help:"Where state and alerts are kept (default: ${default})." type:"path" default:"${data}" placeholder:"DIR"`
+	File  []string `short:"f" sep:"none" help:"Follow this file (may hold * and %Y-%m-%d; - is standard input) instead of the usual logs; with --conf, besides those named there. May be repeated." type:"path" placeholder:"FILE"`
+	Level int      `short:"l" default:"1" help:"Show alerts from this level on (default: ${default}); all are stored." placeholder:"N"`
 	JSON  bool     `help:"Show alerts as JSON lines."`
-	Quiet bool     `short:"q" help:"No word at the start."`
+	Quiet bool     `short:"q" help:"No words at the start and the end."`
 }
 
 // Help adds what the flags don't say.
 func (localCmd) Help() string {
-	return `Follows the <localfile>s of --conf or, without one, this machine's usual logs and its systemd journal. Killed at any moment, it goes on
-there: no line is lost, no alert doubled. Stop it with Ctrl-C.`
+	return `Follows the <localfile>s of --conf or, without one, this machine's usual logs and its systemd journal. Stop it
+with Ctrl-C. Killed at any moment, it goes on there at the next start: no line is lost, no alert doubled.
+
+  yagura local
+  yagura local --file '/srv/app/log/%Y-%m-%d*.log' --level 7
+  yagura local --conf /var/ossec/etc/ossec.conf`
 }
 
 // tryName is a log in the data folder that is always followed, so that there is one to write a first line to.
@@ -70,8 +76,8 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 		},
 	})
 	if err == nil && !c.Quiet {
-		fmt.Fprintf(os.Stderr, "\nstopped: %d lines, %d alerts in %s; run it again to go on where it stopped\n", stats.Lines, stats.Alerts,
-			stats.Elapsed.Round(time.Second))
+		fmt.Fprintf(os.Stderr, "\nstopped: %s, %s in %s; start it again and it goes on where it stopped\n", count(stats.Lines, "line"),
+			count(stats.Alerts, "alert"), stats.Elapsed.Round(time.Second))
 	}
 	return err
 }
@@ -103,41 +109,59 @@ func touch(name string) error {
 func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, sources []logcollector.Source, try string) {
 	out := os.Stderr
 	fmt.Fprintf(out, "yagura %s watches %s with %d rules (ruleset %s).\n\n", version, c.server(), len(set.Rules.Rules()), set.Hash)
-	for i, s := range sources {
-		label := ""
-		if i == 0 {
-			label = "logs"
+	table := func(label string, lines ...string) {
+		for _, line := range lines {
+			fmt.Fprintf(out, "  %-8s %s\n", label, line)
+			label = ""
 		}
-		name := s.Location
-		if s.Format == "journald" {
-			name = "the systemd journal"
-		}
-		fmt.Fprintf(out, "  %-8s %s\n", label, name)
 	}
-	fmt.Fprintf(out, "  %-8s %s\n", "alerts", filepath.Join(c.Data, "alerts", "alerts.log"))
+	table("logs", sourceNames(sources)...)
+	if len(sources) == 1 {
+		table("note", "no other log and no systemd journal is here to be followed; name one with --file FILE")
+	}
+	table("alerts", filepath.Join(c.Data, "alerts", "alerts.log"))
 	if conf.JSON {
-		fmt.Fprintf(out, "  %-8s %s\n", "", filepath.Join(c.Data, "alerts", "alerts.json"))
+		table("", filepath.Join(c.Data, "alerts", "alerts.json"))
 	}
 	for _, u := range conf.Unused {
-		fmt.Fprintf(out, "  %-8s %s of %s: not done by yagura local yet\n", "note", u, c.Conf)
+		table("note", fmt.Sprintf("%s of %s: not done by yagura local yet", u, c.Conf))
 	}
 	data := ""
 	if c.Data != defaultData() {
-		data = " --data " + c.Data
+		data = " --data " + shellWord(c.Data)
 	}
 	fmt.Fprintf(out, `
 To see a first alert, paste this into a second terminal:
 
-  echo "$(LC_ALL=C date '+%%b %%e %%T') $(hostname) sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2" >> %s
+  echo "$(LC_ALL=C date '+%%b %%e %%T') %s sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2" >> %s
 
 Later: yagura alerts%s lists them. Ctrl-C stops.
 
-`, try, data)
+`, c.server(), shellWord(try), data)
 }
 
-// exitOnClosed ends the program when nobody reads its output any more, as after "| head".
-func exitOnClosed(err error) {
-	if err != nil {
-		os.Exit(1)
+func sourceNames(sources []logcollector.Source) []string {
+	var names []string
+	for _, s := range sources {
+		switch {
+		case s.Format == "journald":
+			names = append(names, "the systemd journal")
+		case s.Location == "-":
+			names = append(names, "standard input")
+		default:
+			names = append(names, s.Location)
+		}
 	}
+	return names
+}
+
+// shellWord writes a path so that a shell takes it as one word.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return strings.ContainsRune("/._-+,:@%", r) || unicode.IsLetter(r) || unicode.IsDigit(r)
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

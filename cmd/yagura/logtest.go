@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -15,12 +14,12 @@ import (
 type logtestCmd struct {
 	rulesFlags
 	Verbose  bool   `short:"v" help:"Show each rule that is tried."`
-	Quiet    bool   `short:"q" help:"No word at the start."`
+	Quiet    bool   `short:"q" help:"No words at the start."`
 	Unit     string `short:"U" help:"Expect this of every line, as RULE:LEVEL:DECODER; the exit code tells of the last: 0 as expected, 1 level differs, 2 rule differs, 3 decoder differs, 255 no rule." placeholder:"R:L:D"`
 	JSON     bool   `help:"One JSON object a line, instead of the three phases."`
 	JSONL    bool   `name:"jsonl" help:"Lines are {\"log\": \"…\", \"t\": seconds since 1970}; t is the event's time."`
 	Isolated bool   `help:"Forget all state between lines."`
-	Check    bool   `short:"t" help:"Load the configuration and the ruleset, and stop."`
+	Check    bool   `short:"t" help:"Only load the configuration and the ruleset, and tell their faults."`
 }
 
 // Help adds what the flags don't say.
@@ -38,6 +37,9 @@ func (c logtestCmd) Run() error {
 		return err
 	}
 	if c.Check {
+		if !c.Quiet {
+			fmt.Fprintf(os.Stderr, "good: %d rules, ruleset %s\n", len(set.Rules.Rules()), set.Hash)
+		}
 		return nil
 	}
 	var want []string
@@ -55,11 +57,10 @@ func (c logtestCmd) Run() error {
 	opts := logtest.Options{
 		JSONLines: c.JSONL, JSON: c.JSON, Isolated: c.Isolated, Verbose: c.Verbose, Analysis: c.options(conf), Now: time.Now,
 	}
-	var out io.Writer = os.Stdout
 	if want != nil {
 		opts.Stop = func(o logtest.Outcome) bool { return unitCode(want, o) == 255 }
 	}
-	got, err := logtest.Run(set, opts, os.Stdin, out)
+	got, err := logtest.Run(set, opts, os.Stdin, safeOnTerminal(os.Stdout))
 	if err != nil || want == nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -30,7 +29,8 @@ type cli struct {
 	Rules   struct {
 		Test rulesTestCmd `cmd:"" help:"Run the test cases (.ini) of a ruleset."`
 	} `cmd:"" help:"Work on rules."`
-	Version versionCmd `cmd:"" help:"Show the version."`
+	Version versionCmd       `cmd:"" help:"Show the version."`
+	Print   kong.VersionFlag `name:"version" hidden:""`
 }
 
 const description = `Yagura is OSSEC without the server: it reads logs, decodes and judges them with OSSEC's own XML decoders and rules, and warns you.
@@ -58,9 +58,14 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run returns the exit code: 0 done, 1 a fault, 2 a wrong call, or what the command defines.
 func run(args []string) int {
+	for _, key := range []string{"YAGURA_CONF", "YAGURA_RULES"} {
+		if os.Getenv(key) == "" {
+			_ = os.Unsetenv(key) // kong would take an empty path for the working directory
+		}
+	}
 	var c cli
-	parser, err := kong.New(&c, kong.Name("yagura"), kong.Description(description), kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"data": defaultData()})
+	parser, err := kong.New(&c, kong.Name("yagura"), kong.Description(description), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Vars{"data": defaultData(), "version": "yagura " + version}, kong.BindToProvider(untilStopped))
 	if err != nil {
 		return fail(err)
 	}
@@ -69,23 +74,25 @@ func run(args []string) int {
 	}
 	ctx, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "yagura: %v\nTry: yagura %s\n", err, strings.Join(append(commands(args), "--help"), " "))
-		return 2
+		return fail(&codeError{2, fmt.Errorf("%w\nTry: %s --help", err, command(err))})
 	}
-	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	ctx.BindTo(stop, (*context.Context)(nil))
 	return fail(ctx.Run())
 }
 
-// commands returns the leading words of a call that are no flags.
-func commands(args []string) []string {
-	for i, arg := range args {
-		if strings.HasPrefix(arg, "-") || i == 1 {
-			return args[:i]
-		}
+// untilStopped returns what ends with Ctrl-C or SIGTERM. A second Ctrl-C ends the program at once.
+func untilStopped() (context.Context, error) {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel)
+	return ctx, nil
+}
+
+// command returns the command that a wrong call was for, as far as it was understood.
+func command(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) && wrong.Context != nil && wrong.Context.Selected() != nil {
+		return wrong.Context.Selected().FullPath()
 	}
-	return args
+	return "yagura"
 }
 
 // fail tells the user of an error and returns its exit code.
@@ -94,7 +101,7 @@ func fail(err error) int {
 		return 0
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintf(os.Stderr, "yagura: %s\n", text)
+		warn(text)
 	}
 	var code *codeError
 	if errors.As(err, &code) {

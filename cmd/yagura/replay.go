@@ -12,9 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/local"
@@ -22,9 +19,9 @@ import (
 
 type replayCmd struct {
 	rulesFlags
-	Files []string `arg:"" help:"Logs, plain or packed with gzip or zstd; - for standard input." type:"existingfile"`
+	Files []string `arg:"" name:"file" help:"Logs, plain or packed with gzip or zstd; - for standard input." type:"path"`
 	Data  string   `help:"Keep alerts, alerts.log and alerts.json in this folder, and go on there where an earlier replay of the same log ended." type:"path" placeholder:"DIR"`
-	Level int      `short:"l" default:"1" help:"Show alerts from this level on." placeholder:"N"`
+	Level int      `short:"l" default:"1" help:"Show alerts from this level on (default: ${default}); the summary counts all." placeholder:"N"`
 	JSON  bool     `help:"Alerts as JSON lines, and no summary."`
 	Quiet bool     `short:"q" help:"Only the summary."`
 }
@@ -33,8 +30,8 @@ type replayCmd struct {
 func (replayCmd) Help() string {
 	return `Times are the logs' own, so that "8 in 120 seconds" means what it meant then. Without --data nothing is kept.
 
-  yagura replay /var/log/auth.log.*
-  zcat access.log.gz | yagura replay --level 6 -`
+  yagura replay /var/log/auth.log.2.gz /var/log/auth.log.1 /var/log/auth.log
+  journalctl -o short-iso | yagura replay --level 7 -`
 }
 
 // Run replays the logs and sums up.
@@ -56,43 +53,57 @@ func (c replayCmd) Run(ctx context.Context) (err error) {
 	show := alertPrinter(os.Stdout, c.JSON)
 	stats, err := local.Run(ctx, local.Options{
 		Store: store, Source: source, Analyze: analysis.New(set, c.options(conf)).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
-		Report: warn,
+		Report: func(msg string) { bar.aside(func() { warn(msg) }) },
 		Alert: func(a *event.Alert) {
-			bar.step()
 			if !c.Quiet && a.Rule.Level >= c.Level {
-				bar.clear()
-				show(a)
+				bar.aside(func() { show(a) })
 			}
 		},
 	})
-	bar.clear()
-	if !c.JSON {
-		summary(os.Stdout, stats)
-	}
+	bar.end()
+	c.lastWords(stats, source, err)
 	if ctx.Err() != nil {
-		return &codeError{code: 130, err: errors.Join(errors.New("interrupted: the summary is of what was replayed until then"), err)}
+		return &codeError{code: 130, err: errors.Join(errors.New("interrupted; the figures are of what was replayed until then"), err)}
 	}
 	return err
 }
 
-// warn tells the user of trouble that stops nothing.
-func warn(msg string) { fmt.Fprintln(os.Stderr, "yagura:", msg) }
+// lastWords sums up, or says why there is nothing to sum up.
+func (c replayCmd) lastWords(stats *local.Stats, source *local.Replayer, err error) {
+	read, _ := source.Progress()
+	switch {
+	case stats.Lines > 0 && !c.JSON:
+		text := summary(stats)
+		if c.Data != "" {
+			text += "Kept in " + c.Data + "; to list them: yagura alerts --data " + shellWord(c.Data) + "\n"
+		}
+		_, err := io.WriteString(os.Stdout, text)
+		written(err)
+	case stats.Lines > 0 || err != nil:
+	case read > 0 && c.Data != "":
+		fmt.Fprintf(os.Stderr, "nothing new: %s has these logs to their ends; yagura alerts --data %s lists what they held\n", c.Data, shellWord(c.Data))
+	default:
+		fmt.Fprintln(os.Stderr, "no lines in there")
+	}
+}
 
-// summary shows the figures of a run.
-func summary(w io.Writer, s *local.Stats) {
-	fmt.Fprintf(w, "\n%d events (%s) in %s, %s a second; %d decoded, %d alerts\n", s.Lines, bytesText(s.Bytes),
-		s.Elapsed.Round(time.Millisecond), thousands(int(s.EventsPerSecond())), s.Decoded, s.Alerts)
+// summary returns the figures of a run.
+func summary(s *local.Stats) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "\n%s (%s) in %s, %s a second; %s decoded, %s\n", count(s.Lines, "event"), bytesText(s.Bytes),
+		s.Elapsed.Round(time.Millisecond), thousands(int(s.EventsPerSecond())), thousands(s.Decoded), count(s.Alerts, "alert"))
 	if s.Alerts == 0 {
-		return
+		return w.String()
 	}
 	var levels []string
 	for _, level := range slices.Backward(slices.Sorted(maps.Keys(s.Levels))) {
-		levels = append(levels, fmt.Sprintf("level %d: %d", level, s.Levels[level]))
+		levels = append(levels, fmt.Sprintf("level %d: %s", level, thousands(s.Levels[level])))
 	}
-	fmt.Fprintf(w, "By level   %s\nTop rules\n", strings.Join(levels, ", "))
+	fmt.Fprintf(&w, "By level   %s\nTop rules\n", strings.Join(levels, "  "))
 	for _, r := range s.TopRules(10) {
-		fmt.Fprintf(w, "%8d × rule %-6d level %-2d  %s\n", r.Count, r.ID, r.Level, printable(r.Description))
+		fmt.Fprintf(&w, "%10s × level %2d  rule %-6d %s\n", thousands(r.Count), r.Level, r.ID, printable(r.Description))
 	}
+	return w.String()
 }
 
 func bytesText(n int64) string {
@@ -114,41 +125,10 @@ func thousands(n int) string {
 	return s
 }
 
-// progress is a bar on standard error, for replays that last, where a person watches.
-type progress struct {
-	source *local.Replayer
-	bar    *progressbar.ProgressBar
-	begun  time.Time
-}
-
-// showAfter is how long a replay goes before it shows a bar.
-const showAfter = time.Second
-
-func newProgress(source *local.Replayer) *progress {
-	return &progress{source: source, begun: time.Now()}
-}
-
-func (p *progress) step() {
-	if p.bar == nil {
-		if time.Since(p.begun) < showAfter || !term.IsTerminal(int(os.Stderr.Fd())) {
-			return
-		}
-		_, size := p.source.Progress()
-		p.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetDescription("replaying"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+// count writes "1 line" or "2,000 lines".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
 	}
-	read, _ := p.source.Progress()
-	warnIf(p.bar.Set64(read))
-}
-
-func (p *progress) clear() {
-	if p.bar != nil {
-		warnIf(p.bar.Clear())
-	}
-}
-
-func warnIf(err error) {
-	if err != nil {
-		warn(err.Error())
-	}
+	return thousands(n) + " " + what + "s"
 }

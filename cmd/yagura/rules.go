@@ -22,7 +22,15 @@ type rulesTestCmd struct {
 
 // Help adds what the flags don't say.
 func (rulesTestCmd) Help() string {
-	return "Without DIR it tests the built-in rules. Exit code 0: all cases hold; 1: some don't, or the ruleset has faults."
+	return `Without DIR it runs the built-in cases; with --rules they show what a ruleset of your own changes. A case in a .ini file:
+
+  [a failed login]
+  log 1 pass = Nov 23 10:00:00 web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2
+  rule = 5716
+  alert = 5
+  decoder = sshd
+
+Exit code 0: all cases hold; 1: some don't, or the ruleset has faults.`
 }
 
 // Run tries all cases and tells which fail.
@@ -44,7 +52,7 @@ func (c rulesTestCmd) Run() error {
 			return err
 		}
 		for _, f := range failures {
-			fmt.Println(f)
+			fmt.Println(clean(fmt.Sprint(f)))
 		}
 		logs += len(test.Logs)
 		failed += len(failures)
@@ -60,6 +68,9 @@ func (c rulesTestCmd) Run() error {
 func (c *rulesTestCmd) cases() ([]ruletest.Case, error) {
 	if c.Dir == "" {
 		return readCases(rules.FS, "tests")
+	}
+	if _, err := os.Stat(c.Dir); err != nil {
+		return nil, fmt.Errorf("look for cases: %w", err)
 	}
 	tests := filepath.Join(c.Dir, "tests")
 	if info, err := os.Stat(tests); err == nil && info.IsDir() {
@@ -77,7 +88,7 @@ func readCases(fsys fs.FS, dir string) ([]ruletest.Case, error) {
 		return nil, err
 	}
 	if len(names) == 0 {
-		return nil, errors.New("no .ini files there: write cases as docs/rules.md shows")
+		return nil, errors.New("no cases: write some into .ini files there, yagura rules test --help shows how")
 	}
 	var cases []ruletest.Case
 	var faults osxml.Faults

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -60,8 +62,8 @@ func (s screen) alert(a *event.Alert) error {
 	head := fmt.Sprintf("level %2d  rule %d", a.Rule.Level, a.Rule.ID)
 	var facts []string
 	for _, f := range a.Fields {
-		if f.Value != "" && len(f.Value) <= 60 {
-			facts = append(facts, f.Name+" "+printable(f.Value))
+		if f.Value != "" && len(f.Name)+len(f.Value) <= 80 {
+			facts = append(facts, printable(f.Name)+" "+printable(f.Value))
 		}
 	}
 	facts = append(facts, printable(a.Location))
@@ -78,14 +80,21 @@ func (s screen) alert(a *event.Alert) error {
 	return err
 }
 
-// printable makes text from outside safe for a terminal: what could be a control character is shown as a dot.
+// printable makes text from outside safe for a terminal, and one line: what could be a control character is shown as a dot.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return '·'
+		if r == '\t' {
+			return ' '
 		}
-		return r
+		return visible(r)
 	}, strings.ToValidUTF8(strings.TrimSpace(s), "·"))
+}
+
+func visible(r rune) rune {
+	if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+		return '·'
+	}
+	return r
 }
 
 // shorten cuts a long text, saying how much is missing.
@@ -95,4 +104,58 @@ func shorten(s string, most int) string {
 		return s
 	}
 	return fmt.Sprintf("%s … (%d more)", string(runes[:most]), len(runes)-most)
+}
+
+// safeOnTerminal returns f, or if f is a terminal what writes to it without its control characters. A pipe or a file gets all bytes.
+func safeOnTerminal(f *os.File) io.Writer {
+	if !term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return &cleaner{out: f}
+}
+
+// cleaner passes text on with a dot in the place of each control character but the ends of lines and tabs.
+type cleaner struct {
+	out  io.Writer
+	rest []byte // the beginning of a character whose end comes with the next Write
+}
+
+// Write returns len(p) if what p shows has been written.
+func (c *cleaner) Write(p []byte) (int, error) {
+	text := append(c.rest, p...)
+	whole := len(text)
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if at := len(text) - i; utf8.RuneStart(text[at]) {
+			if !utf8.FullRune(text[at:]) {
+				whole = at
+			}
+			break
+		}
+	}
+	c.rest = slices.Clone(text[whole:])
+	if _, err := io.WriteString(c.out, clean(string(text[:whole]))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// clean is printable for texts of several lines.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		return visible(r)
+	}, strings.ToValidUTF8(s, "·"))
+}
+
+// warn tells the user of trouble.
+func warn(msg string) { fmt.Fprintln(os.Stderr, "yagura:", clean(msg)) }
+
+// written ends the program when its output can't be written. Nothing is lost by that: what was stored is stored, the rest is read again.
+// That nobody reads the output any more, as after "| head", is not seen here: then the system ends the program without a word.
+func written(err error) {
+	if err != nil {
+		os.Exit(fail(err))
+	}
 }

@@ -123,9 +123,6 @@ func (r *runner) run(ctx context.Context) error {
 			return err
 		}
 		if err := r.keep(ctx, c); err != nil {
-			if ended(ctx, err) {
-				err = nil
-			}
 			return err
 		}
 		for _, a := range c.alerts {
@@ -168,7 +165,7 @@ func (r *runner) analyze(b Batch) (*commit, error) {
 	return c, nil
 }
 
-// keep commits, however often it takes, and then writes the files. Its error is ctx's, or that the store is damaged.
+// keep commits, however often it takes, and then writes the files. Its error is that ctx ended before it worked, or that the store is damaged.
 func (r *runner) keep(ctx context.Context, c *commit) error {
 	if r.Store == nil {
 		r.memory.Saved()
@@ -192,7 +189,7 @@ func (r *runner) keep(ctx context.Context, c *commit) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("stopped before the last %d lines were stored: %w; the next start reads them again", c.counts.Lines, err)
 		case <-r.Retry(failures):
 		}
 	}
