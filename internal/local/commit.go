@@ -95,8 +95,9 @@ func putAlert(tx *bolt.Tx, a *event.Alert, n uint64, outputs []string) (bool, er
 	if err != nil {
 		return false, err
 	}
-	ids := tx.Bucket(bucketIDs)
-	if ids.Get(key[8:]) != nil {
+	alerts := tx.Bucket(bucketAlerts)
+	alerts.FillPercent = 0.9 // nearly all come in the order of their keys
+	if alerts.Get(key) != nil {
 		return false, nil
 	}
 	text, err := json.Marshal(a)
@@ -105,7 +106,7 @@ func putAlert(tx *bolt.Tx, a *event.Alert, n uint64, outputs []string) (bool, er
 	}
 	value := append(number(n), byte(a.Rule.Level))
 	value = binary.BigEndian.AppendUint32(value, uint32(a.Rule.ID))
-	if err := tx.Bucket(bucketAlerts).Put(key, append(value, text...)); err != nil {
+	if err := alerts.Put(key, append(value, text...)); err != nil {
 		return false, err
 	}
 	for _, name := range outputs {
@@ -117,7 +118,7 @@ func putAlert(tx *bolt.Tx, a *event.Alert, n uint64, outputs []string) (bool, er
 			return false, err
 		}
 	}
-	return true, ids.Put(key[8:], key[:8])
+	return true, nil
 }
 
 // prefix is how many bytes stand before the JSON of a stored alert.

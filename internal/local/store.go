@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -37,7 +38,6 @@ const FileName = "yagura.db"
 var (
 	bucketMeta    = []byte("meta")
 	bucketAlerts  = []byte("alerts")
-	bucketIDs     = []byte("ids")
 	bucketSources = []byte("sources")
 	bucketMemory  = []byte("memory")
 	bucketOutputs = []byte("outputs")
@@ -159,7 +159,7 @@ func (s *Store) prepare(tx *bolt.Tx, random io.Reader) error {
 	if k, _ := tx.Cursor().First(); k != nil {
 		return s.recognise(tx)
 	}
-	for _, name := range [][]byte{bucketMeta, bucketAlerts, bucketIDs, bucketSources, bucketMemory, bucketOutputs} {
+	for _, name := range [][]byte{bucketMeta, bucketAlerts, bucketSources, bucketMemory, bucketOutputs} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func (s *Store) recognise(tx *bolt.Tx) error {
 	if st, err := os.Stat(s.path); err != nil || st.Size() < tx.Size() {
 		return damaged("the file is shorter than it says")
 	}
-	for _, name := range [][]byte{bucketMeta, bucketAlerts, bucketIDs, bucketSources, bucketMemory, bucketOutputs} {
+	for _, name := range [][]byte{bucketMeta, bucketAlerts, bucketSources, bucketMemory, bucketOutputs} {
 		if tx.Bucket(name) == nil {
 			return damaged(fmt.Sprintf("no %s in it", name))
 		}
@@ -257,13 +257,14 @@ func (s *Store) restore(name string, m *analysis.Memory) error {
 	return nil
 }
 
-// alertKey orders alerts by time: the nanoseconds since 1970, made to sort before it, too, and the id.
+// alertKey orders alerts by time, the nanoseconds since 1970, made to sort before it, too; those of one moment as they were read. The id
+// makes it the key of this alert only, whenever it is computed.
 func alertKey(a *event.Alert) ([]byte, error) {
 	id, err := hex.DecodeString(a.ID)
 	if err != nil {
 		return nil, fmt.Errorf("alert id %q: %w", a.ID, err)
 	}
-	return append(timeKey(a.Time), id...), nil
+	return slices.Concat(timeKey(a.Time), number(a.Event.Seq), id), nil
 }
 
 func timeKey(t time.Time) []byte { return number(uint64(t.UnixNano()) ^ 1<<63) }
