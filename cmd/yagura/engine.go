@@ -32,9 +32,20 @@ func (f rulesFlags) load() (*config.Config, *ruleset.Set, error) {
 	}
 	set, err := ruleset.Load(fsys, files)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the ruleset has faults:\n%w", err)
+		return nil, nil, fmt.Errorf("the ruleset%s has faults:\n%w", f.where(conf), err)
 	}
 	return conf, set, nil
+}
+
+// where says in which folder the files of a fault are.
+func (f rulesFlags) where(conf *config.Config) string {
+	switch {
+	case f.Rules != "":
+		return " in " + f.Rules
+	case f.Conf != "" && len(conf.Rules.Includes)+len(conf.Rules.Decoders) > 0:
+		return " in " + ruleset.Root(f.Conf)
+	}
+	return ""
 }
 
 func (f rulesFlags) config() (*config.Config, error) {

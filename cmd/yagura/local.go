@@ -68,7 +68,7 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 	show := alertPrinter(os.Stdout, c.JSON)
 	stats, err := local.Run(ctx, local.Options{
 		Store: store, Source: source, Analyze: analysis.New(set, c.options(conf)).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
-		Report: warn,
+		Report: warn, Health: set.Overruns,
 		Alert: func(a *event.Alert) {
 			if a.Rule.Level >= c.Level {
 				show(a)
@@ -86,7 +86,11 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 func (c localCmd) sources(conf *config.Config, try string) []logcollector.Source {
 	var list []logcollector.Source
 	for _, l := range conf.Localfiles {
-		list = append(list, logcollector.Source{Location: l.Location, Format: l.Format})
+		location := l.Location
+		if l.Format != "journald" && location != "-" && !filepath.IsAbs(location) {
+			location = filepath.Join(ruleset.Root(c.Conf), location)
+		}
+		list = append(list, logcollector.Source{Location: location, Format: l.Format})
 	}
 	if c.Conf == "" && len(c.File) == 0 {
 		list = local.DefaultSources("/")

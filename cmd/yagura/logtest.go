@@ -58,31 +58,16 @@ func (c logtestCmd) Run() error {
 		JSONLines: c.JSONL, JSON: c.JSON, Isolated: c.Isolated, Verbose: c.Verbose, Analysis: c.options(conf), Now: time.Now,
 	}
 	if want != nil {
-		opts.Stop = func(o logtest.Outcome) bool { return unitCode(want, o) == 255 }
+		opts.Stop = func(o logtest.Outcome) bool { return o.ExitCode(want[0], want[1], want[2]) == logtest.ExitNoRule }
 	}
 	got, err := logtest.Run(set, opts, os.Stdin, safeOnTerminal(os.Stdout))
 	if err != nil || want == nil {
 		return err
 	}
-	code := unitCode(want, got)
+	code := got.ExitCode(want[0], want[1], want[2])
 	if code == 0 {
 		fmt.Println("0")
 		return nil
 	}
 	return &codeError{code: code}
-}
-
-// unitCode is ossec-logtest's exit code for an outcome.
-func unitCode(want []string, got logtest.Outcome) int {
-	switch {
-	case !strings.EqualFold(got.Decoder, want[2]):
-		return 3
-	case got.Rule == "":
-		return 255
-	case got.Rule != want[0]:
-		return 2
-	case got.Level != want[1]:
-		return 1
-	}
-	return 0
 }

@@ -53,7 +53,7 @@ func (c replayCmd) Run(ctx context.Context) (err error) {
 	show := alertPrinter(os.Stdout, c.JSON)
 	stats, err := local.Run(ctx, local.Options{
 		Store: store, Source: source, Analyze: analysis.New(set, c.options(conf)).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
-		Report: func(msg string) { bar.aside(func() { warn(msg) }) },
+		Report: func(msg string) { bar.aside(func() { warn(msg) }) }, Health: set.Overruns,
 		Alert: func(a *event.Alert) {
 			if !c.Quiet && a.Rule.Level >= c.Level {
 				bar.aside(func() { show(a) })
@@ -74,7 +74,7 @@ func (c replayCmd) lastWords(stats *local.Stats, source *local.Replayer, err err
 	switch {
 	case stats.Lines > 0 && !c.JSON:
 		text := summary(stats)
-		if c.Data != "" {
+		if c.Data != "" && err == nil {
 			text += "Kept in " + c.Data + "; to list them: yagura alerts --data " + shellWord(c.Data) + "\n"
 		}
 		_, err := io.WriteString(os.Stdout, text)

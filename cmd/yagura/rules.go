@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/yagura-hids/yagura/internal/osxml"
 	"github.com/yagura-hids/yagura/internal/ruleset"
 	"github.com/yagura-hids/yagura/internal/ruletest"
 	"github.com/yagura-hids/yagura/rules"
@@ -67,7 +64,7 @@ func (c rulesTestCmd) Run() error {
 // cases finds the tests: those of the folder, or the built-in ones. A folder that is a ruleset is tested with itself.
 func (c *rulesTestCmd) cases() ([]ruletest.Case, error) {
 	if c.Dir == "" {
-		return readCases(rules.FS, "tests")
+		return ruletest.Read(rules.FS, "tests")
 	}
 	if _, err := os.Stat(c.Dir); err != nil {
 		return nil, fmt.Errorf("look for cases: %w", err)
@@ -77,34 +74,9 @@ func (c *rulesTestCmd) cases() ([]ruletest.Case, error) {
 		if c.Rules == "" {
 			c.Rules = c.Dir
 		}
-		return readCases(os.DirFS(c.Dir), "tests")
+		return ruletest.Read(os.DirFS(c.Dir), "tests")
 	}
-	return readCases(os.DirFS(c.Dir), ".")
-}
-
-func readCases(fsys fs.FS, dir string) ([]ruletest.Case, error) {
-	names, err := fs.Glob(fsys, strings.TrimPrefix(dir+"/*.ini", "./"))
-	if err != nil {
-		return nil, err
-	}
-	if len(names) == 0 {
-		return nil, errors.New("no cases: write some into .ini files there, yagura rules test --help shows how")
-	}
-	var cases []ruletest.Case
-	var faults osxml.Faults
-	for _, name := range names {
-		f, err := fsys.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		list, err := ruletest.Parse(name, f)
-		faults.Append(name, err)
-		cases = append(cases, list...)
-		if err := f.Close(); err != nil {
-			return nil, err
-		}
-	}
-	return cases, faults.Err()
+	return ruletest.Read(os.DirFS(c.Dir), ".")
 }
 
 // coverage says how many rules the cases reach.

@@ -41,6 +41,25 @@ type Outcome struct {
 	Level         string
 }
 
+// ExitNoRule is the exit code for a line that no rule holds for.
+const ExitNoRule = 255
+
+// ExitCode returns ossec-logtest's exit code where rule, level and decoder were expected: 0 all equal, 1 another level, 2 another rule,
+// 3 another decoder, ExitNoRule.
+func (o Outcome) ExitCode(rule, level, decoder string) int {
+	switch {
+	case !strings.EqualFold(o.Decoder, decoder):
+		return 3
+	case o.Rule == "":
+		return ExitNoRule
+	case o.Rule != rule:
+		return 2
+	case o.Level != level:
+		return 1
+	}
+	return 0
+}
+
 // Run reads lines until in ends and writes a verdict on each.
 func Run(set *ruleset.Set, opts Options, in io.Reader, out io.Writer) (Outcome, error) {
 	t := &tester{opts: opts, out: bufio.NewWriter(out), state: analysis.NewMemory(0)}

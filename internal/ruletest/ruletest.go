@@ -13,8 +13,12 @@ package ruletest
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,6 +101,32 @@ func Parse(file string, in io.Reader) ([]Case, error) {
 	}
 	return p.cases, p.faults.Err()
 }
+
+// Read parses all .ini files of a folder. Its error is a *osxml.FaultError, ErrNoCases, or tells what could not be read.
+func Read(fsys fs.FS, dir string) ([]Case, error) {
+	names, err := fs.Glob(fsys, path.Join(dir, "*.ini"))
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, ErrNoCases
+	}
+	var cases []Case
+	var faults osxml.Faults
+	for _, name := range names {
+		text, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		list, err := Parse(name, bytes.NewReader(text))
+		faults.Append(name, err)
+		cases = append(cases, list...)
+	}
+	return cases, faults.Err()
+}
+
+// ErrNoCases is returned for a folder without .ini files.
+var ErrNoCases = errors.New("no cases: write some into .ini files there, yagura rules test --help shows how")
 
 type parser struct {
 	file   string
