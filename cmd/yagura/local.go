@@ -63,7 +63,7 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	if !c.Quiet {
-		c.welcome(conf, set, sources, try)
+		fmt.Fprint(os.Stderr, c.welcome(conf, set, sources, try))
 	}
 	show := alertPrinter(os.Stdout, c.JSON)
 	stats, err := local.Run(ctx, local.Options{
@@ -110,12 +110,12 @@ func touch(name string) error {
 }
 
 // welcome says what is watched, where things are, and how to see a first alert.
-func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, sources []logcollector.Source, try string) {
-	out := os.Stderr
-	fmt.Fprintf(out, "yagura %s watches %s with %d rules (ruleset %s).\n\n", version, c.server(), len(set.Rules.Rules()), set.Hash)
+func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, sources []logcollector.Source, try string) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "yagura %s watches %s with %d rules (ruleset %s).\n\n", version, c.server(), len(set.Rules.Rules()), set.Hash)
 	table := func(label string, lines ...string) {
 		for _, line := range lines {
-			fmt.Fprintf(out, "  %-8s %s\n", label, line)
+			fmt.Fprintf(&out, "  %-8s %s\n", label, line)
 			label = ""
 		}
 	}
@@ -134,7 +134,7 @@ func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, sources []logco
 	if c.Data != defaultData() {
 		data = " --data " + shellWord(c.Data)
 	}
-	fmt.Fprintf(out, `
+	fmt.Fprintf(&out, `
 To see a first alert, paste this into a second terminal:
 
   echo "$(LC_ALL=C date '+%%b %%e %%T') %s sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2" >> %s
@@ -142,6 +142,7 @@ To see a first alert, paste this into a second terminal:
 Later: yagura alerts%s lists them. Ctrl-C stops.
 
 `, c.server(), shellWord(try), data)
+	return out.String()
 }
 
 func sourceNames(sources []logcollector.Source) []string {
