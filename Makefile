@@ -39,8 +39,8 @@ lint: need-go ## Check format and code; each check has its reason in .golangci.y
 	$(TOOL) golangci-lint run ./...
 
 .PHONY: bench
-bench: need-go ## Run the benchmarks COUNT times, result in .cache/bench.txt. Compare: make bench OLD=earlier.txt
-	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) $(or $(PKG),./...) | tee .cache/bench.txt
+bench: need-go ## Run the benchmarks COUNT times, into .cache/bench.txt; OLD=earlier.txt compares; OSSEC_RULESET and ORACLE add OSSEC's rules.
+	OSSEC_RULESET="$(abspath $(OSSEC_RULESET))" ORACLE="$(abspath $(ORACLE))" $(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) $(or $(PKG),./...) | tee .cache/bench.txt
 	@! grep -q '^FAIL' .cache/bench.txt
 	$(TOOL) benchstat $(OLD) .cache/bench.txt
 
