@@ -286,6 +286,9 @@ func (w *scratch) fits(n *node, pos int) bool {
 
 // less lets the greedy repeat n end at the last fitting position from end down to least.
 func (w *scratch) less(n *node, end, least int) (int, bool) {
+	if lit := n.literal; len(lit) > 0 && end-least >= longRun && !w.wide {
+		end = least + bytes.LastIndex(w.s[least:min(end+len(lit), len(w.s))], lit)
+	}
 	for end >= least && !w.fits(n, end) {
 		end--
 	}
