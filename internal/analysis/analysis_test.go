@@ -298,6 +298,22 @@ func TestIgnore(t *testing.T) {
 	}
 }
 
+// A log of a year ago, replayed after a new one: what the new one left behind is not its past.
+func TestOlderAfterNewer(t *testing.T) {
+	e, state := engine(t, `<rule id="101" level="5"><if_sid>100</if_sid><match>base</match></rule>
+<rule id="102" level="10" frequency="1" timeframe="60" ignore="60"><if_matched_sid>101</if_matched_sid></rule>`), analysis.NewMemory(0)
+	const year = 365 * 24 * 3600
+	for i, want := range []int{101, 101, 102, 101, 101, 102} {
+		second := year + i
+		if i >= 3 {
+			second = i
+		}
+		if v := e.analyze(t, state, second, "evt base"); v.Rule.ID != want || v.Ignored {
+			t.Errorf("event %d: rule %d, ignored %t; want %d", i+1, v.Rule.ID, v.Ignored, want)
+		}
+	}
+}
+
 func TestIgnoreFields(t *testing.T) {
 	e, state := engine(t, `<rule id="101" level="5"><if_sid>100</if_sid><match>first</match><ignore>user, srcip</ignore></rule>
 <rule id="102" level="5"><if_sid>100</if_sid><match>second</match><check_if_ignored>srcip, user</check_if_ignored></rule>`), analysis.NewMemory(0)

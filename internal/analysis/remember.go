@@ -52,7 +52,7 @@ func (e *Engine) correlates(r *rule.Rule) (bool, error) {
 		if now-past.Time > c.Timeframe || past.Level >= r.Level {
 			return false, nil
 		}
-		if !e.comparable(c, past) {
+		if past.Time-now > c.Timeframe || !e.comparable(c, past) { // a later log was replayed before this one
 			continue
 		}
 		if count < c.Frequency {
@@ -127,7 +127,7 @@ func (e *Engine) ignored(r *rule.Rule, now int64) (bool, error) {
 	if r.Ignore > 0 {
 		key := "ignore/" + strconv.Itoa(r.ID)
 		n, ok, err := e.state.Note(key)
-		if err != nil || ok && now-n.Time < int64(r.Ignore) {
+		if err != nil || ok && max(now-n.Time, n.Time-now) < int64(r.Ignore) {
 			return ok, err
 		}
 		if err := e.state.SetNote(key, Note{Time: now, Event: e.decoded.ID}); err != nil {
@@ -168,7 +168,10 @@ var keyFields = []struct {
 	{event.SystemName, []string{"system_name"}},
 }
 
-// key joins the selected fields of the event to one text, 255 bytes at most.
+// maxKey is how much of what strangers write a key holds, in bytes.
+const maxKey = 255
+
+// key joins the selected fields of the event to one text, maxKey bytes at most.
 func (e *Engine) key(fields []string) string {
 	d := &e.decoded
 	parts := make([]string, 0, len(keyFields)+2)
@@ -190,7 +193,7 @@ func (e *Engine) key(fields []string) string {
 		location = d.Location
 	}
 	key := strings.Join(append(parts, location), " ")
-	return key[:min(len(key), 255)]
+	return key[:min(len(key), maxKey)]
 }
 
 // differs tells whether the log differs from the last one that this rule saw of this host. The first one never does.
@@ -200,6 +203,7 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 	if name, ok := strings.CutPrefix(host, "("); ok {
 		host, _, _ = strings.Cut(name, ")")
 	}
+	host = host[:min(len(host), maxKey)] // strangers write hosts' names
 	key := "diff/" + host + "/" + strconv.Itoa(r.ID)
 	last, known, err := e.state.Note(key)
 	if err != nil || known && last.Text == d.Log {
@@ -218,7 +222,7 @@ var accumulated = []event.Field{event.DstUser, event.SrcUser, event.DstIP, event
 const (
 	accumulateFor  = 120
 	accumulateMost = 80
-	accumulateKey  = 255 + len("accumulate/")
+	accumulateKey  = maxKey + len("accumulate/")
 )
 
 // accumulate fills the fields that the event lacks from earlier events of its host, decoder and id, and keeps its own for later ones.

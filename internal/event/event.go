@@ -75,6 +75,10 @@ type Event struct {
 	Cut      bool   // Text was longer and lost its end
 }
 
+// Plausible tells whether a time that a line or a journal claims can be an event's: from 1970 to 2200. Lines are written by strangers, and
+// JSON and nanoseconds since 1970 can't hold every year.
+func Plausible(t time.Time) bool { return t.Unix() >= 0 && t.Unix() < 7_258_118_400 }
+
 // AlertID returns the id of the alert that rule raises for the event: 32 hexadecimal digits, the same whenever and wherever it is computed.
 func (id ID) AlertID(rule int) string {
 	buf := make([]byte, 0, len(id.Agent)+25)

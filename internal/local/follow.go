@@ -63,7 +63,7 @@ func (f *follower) Next(ctx context.Context) (Batch, error) {
 		f.seq++
 		ev := newEvent(event.ID{Agent: f.agent, Epoch: f.epoch, Seq: f.seq}, l)
 		ev.Time = now
-		if !l.Time.IsZero() {
+		if event.Plausible(l.Time) { // the zero time is not
 			ev.Time = l.Time.In(now.Location())
 		}
 		b.Events = append(b.Events, ev)

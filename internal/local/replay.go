@@ -216,7 +216,7 @@ func (l *replayLog) begin(path string) error {
 	l.readHead(sum)
 	l.epoch = binary.BigEndian.Uint64(sum.Sum(nil))
 	l.saved.Ref = l.opts.Now()
-	if st, err := os.Stat(path); err == nil && path != "-" {
+	if st, err := os.Stat(path); err == nil && path != "-" && event.Plausible(st.ModTime()) {
 		l.saved.Ref = st.ModTime()
 	}
 	if err := l.recall(); err != nil {

@@ -3,6 +3,8 @@ package predecode
 import (
 	"strings"
 	"time"
+
+	"github.com/yagura-hids/yagura/internal/event"
 )
 
 // Clock reads the times that log lines tell of themselves, for replays. Year-less stamps get the year that puts them nearest to the line
@@ -18,9 +20,9 @@ type Clock struct {
 func NewClock(loc *time.Location, ref time.Time) *Clock { return &Clock{loc: loc, ref: ref.In(loc)} }
 
 // Time returns the line's own time or, if it tells none, the last line's; before any, the reference. It may be earlier than the last
-// line's: logs with several writers are not quite in order. The location is the clock's.
+// line's: logs with several writers are not quite in order. The location is the clock's. A time that is not plausible counts as none.
 func (c *Clock) Time(line string) time.Time {
-	if t, ok := c.read(line); ok {
+	if t, ok := c.read(line); ok && event.Plausible(t) {
 		c.last = t.In(c.loc)
 	} else if c.last.IsZero() {
 		return c.ref

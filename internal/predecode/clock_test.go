@@ -142,3 +142,19 @@ func BenchmarkClock(b *testing.B) {
 		})
 	}
 }
+
+// A stranger's impossible year counts as no stamp: the line gets the last one's time.
+func TestClockTakesPlausibleTimesOnly(t *testing.T) {
+	c := predecode.NewClock(time.UTC, time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
+	want := c.Time("2026-11-22T10:00:00+00:00 web1 a: b")
+	for _, line := range []string{
+		"9999-12-31T23:59:59-12:00 web1 a: b", "0000-01-01T00:00:00+12:00 web1 a: b", "1969-12-31T23:59:59+00:00 web1 a: b", "2200-01-01T00:00:00+00:00 web1 a: b",
+	} {
+		if got := c.Time(line); !got.Equal(want) {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	if got := c.Time("2199-12-31T23:59:59+00:00 web1 a: b"); got.Year() != 2199 {
+		t.Errorf("the last plausible second: %s", got)
+	}
+}
