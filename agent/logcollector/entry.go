@@ -101,7 +101,8 @@ func parseEntry(b []byte) (entry, error) {
 //
 //	2026-11-23T10:00:00+01:00 host ident[pid]: message
 //
-// An entry without an identifier goes by its program's name, and one without either by "unknown", for nothing is to be lost.
+// What follows the entryLines-th line of a message is one last line: anybody may write to the journal, and millions of short lines in one
+// message would cost gigabytes. An entry without an identifier goes by its program's name, and one without either by "unknown", for nothing is to be lost.
 func (e *entry) lines(zone *time.Location) []Line {
 	at := e.time()
 	head := at.In(zone).Format("2006-01-02T15:04:05-07:00") + " " + word(e.Hostname.first(), "localhost") + " " +
@@ -112,6 +113,7 @@ func (e *entry) lines(zone *time.Location) []Line {
 	head += ": "
 	var out []Line
 	for _, m := range e.Message {
+		m, tail := cutLines(m, entryLines)
 		split := lines{limit: event.MaxText - min(len(head), event.MaxText), buf: []byte(m)}
 		for l, ok := split.next(); ok; l, ok = split.next() {
 			out = append(out, Line{Location: "journald", Text: head + string(l.text), Cut: l.cut, Time: at})
@@ -119,8 +121,28 @@ func (e *entry) lines(zone *time.Location) []Line {
 		if l, ok := split.rest(); ok {
 			out = append(out, Line{Location: "journald", Text: head + string(l.text), Cut: l.cut, Time: at})
 		}
+		if tail != "" {
+			most := min(len(tail), split.limit)
+			out = append(out, Line{Location: "journald", Text: head + strings.ReplaceAll(tail[:most], "\n", " "), Cut: most < len(tail), Time: at})
+		}
 	}
 	return out
+}
+
+// entryLines is how many lines of a message are lines of their own.
+const entryLines = 1000
+
+// cutLines divides m behind its nth line.
+func cutLines(m string, n int) (before, after string) {
+	end := 0
+	for range n {
+		i := strings.IndexByte(m[end:], '\n')
+		if i < 0 {
+			return m, ""
+		}
+		end += i + 1
+	}
+	return m[:end], m[end:]
 }
 
 func (e *entry) time() time.Time {

@@ -67,6 +67,13 @@ func TestEntryTooLong(t *testing.T) {
 	}
 }
 
+func TestEntryOfManyLines(t *testing.T) {
+	lines, _, err := ParseEntry(fmt.Appendf(nil, `{%s,"MESSAGE":"%slast"}`, fields, strings.Repeat(`a\n`, 1_000_000)), time.UTC)
+	if err != nil || len(lines) != 1001 || lines[999].Cut || !lines[1000].Cut || !strings.HasSuffix(lines[1000].Text, " a a a ") {
+		t.Errorf("%v, %d lines", err, len(lines))
+	}
+}
+
 // FuzzEntry: no line is empty, too long or divided, and the message's text is all there.
 func FuzzEntry(f *testing.F) {
 	f.Add([]byte(`{` + fields + `,"SYSLOG_IDENTIFIER":"sshd","_PID":"71","MESSAGE":"one\ntwo"}`))

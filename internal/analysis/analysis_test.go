@@ -166,6 +166,7 @@ func TestComparisons(t *testing.T) {
 		{"<same_location/><not_same_agent/>", []int{3, 6}},
 		{"<same_source_ip/>", []int{4}},
 		{"<different_url/>", []int{4}},
+		{"<different_srcgeoip/>", nil},
 		{"<same_source_ip/><different_url/>", []int{4}},
 		{"<same_user/>", []int{6}},
 		{"<same_id/>", nil},

@@ -113,9 +113,9 @@ func (e *Engine) comparable(c *rule.Correlation, past *Entry) bool {
 }
 
 func (e *Engine) both(name string, past *Entry) (then, now string, ok bool) {
-	f, _ := event.ParseField(name)
+	f, known := event.ParseField(name)
 	now, ok = e.decoded.Get(f)
-	if !ok {
+	if !known || !ok {
 		return "", "", false
 	}
 	then, ok = past.Field(name)

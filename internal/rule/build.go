@@ -309,8 +309,10 @@ func (b *Builder) correlation(r *Rule, d *declaration) {
 			c.Same = append(c.Same, s.field)
 		}
 	}
-	if d.switches["different_url"] {
-		c.Different = append(c.Different, "url")
+	for _, field := range []string{"url", "srcgeoip"} { // nothing finds a srcgeoip, so a rule that asks for two never fires, as in OSSEC without GeoIP
+		if d.switches["different_"+field] {
+			c.Different = append(c.Different, field)
+		}
 	}
 	switch {
 	case d.texts["if_matched_sid"] != nil:
