@@ -163,6 +163,11 @@ func putMemory(tx *bolt.Tx, name string, c analysis.Changes) error {
 			return err
 		}
 	}
+	for _, key := range c.Forgotten {
+		if err := notes.Delete([]byte(key)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	berrors "go.etcd.io/bbolt/errors"
+
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
 )
@@ -165,7 +167,7 @@ func (r *runner) analyze(b Batch) (*commit, error) {
 	return c, nil
 }
 
-// keep commits, however often it takes, and then writes the files. Its error is that ctx ended before it worked, or that the store is damaged.
+// keep commits, however often it takes, and then writes the files. Its error is that ctx ended before it worked, or that it can't ever.
 func (r *runner) keep(ctx context.Context, c *commit) error {
 	if r.Store == nil {
 		r.memory.Saved()
@@ -180,7 +182,7 @@ func (r *runner) keep(ctx context.Context, c *commit) error {
 			r.catchUp()
 			return nil
 		}
-		if errors.Is(err, ErrDamaged) {
+		if lasting(err) {
 			return fmt.Errorf("store in %s: %w", r.Store.path, err)
 		}
 		if failures++; failures == 1 {
@@ -193,6 +195,12 @@ func (r *runner) keep(ctx context.Context, c *commit) error {
 		case <-r.Retry(failures):
 		}
 	}
+}
+
+// lasting tells whether a commit failed for a reason that no waiting mends.
+func lasting(err error) bool {
+	var noJSON *json.MarshalerError
+	return errors.Is(err, ErrDamaged) || errors.As(err, &noJSON) || errors.Is(err, berrors.ErrKeyTooLarge) || errors.Is(err, berrors.ErrValueTooLarge)
 }
 
 // commit stores c together with what the writers have done since the last commit.

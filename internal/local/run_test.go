@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -204,6 +205,50 @@ func TestFollow(t *testing.T) {
 func TestFollowRefuses(t *testing.T) {
 	_, err := local.Follow(open(t, t.TempDir()), "web1", []logcollector.Source{{Location: "/x", Format: "nonsense"}}, logcollector.Options{})
 	if err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("%v", err)
+	}
+}
+
+// What the memory forgets is gone from the file, too: a restart brings back what was remembered, and no more.
+func TestForgotten(t *testing.T) {
+	dir := t.TempDir()
+	var held int // notes that the memory has at the end of a run
+	remember := func(ev *event.Event, s analysis.State) (analysis.Verdict, error) {
+		now := ev.Time.Unix()
+		key := fmt.Sprintf("session/%d", ev.ID.Seq)
+		if _, known, err := s.Note(key); err != nil || known {
+			return analysis.Verdict{}, fmt.Errorf("%s: known %t, %w", key, known, err)
+		}
+		return analysis.Verdict{}, s.SetNote(key, analysis.Note{Time: now, Event: ev.ID, Until: now + 10})
+	}
+	replayWith(t, dir, remember, write(t, filepath.Join(t.TempDir(), "app.log"), sampleLog(2000)))
+	count := func(ev *event.Event, s analysis.State) (analysis.Verdict, error) {
+		for seq := range uint64(200_000) {
+			if _, known, err := s.Note(fmt.Sprintf("session/%d", seq)); known {
+				held++
+			} else if err != nil {
+				return analysis.Verdict{}, err
+			}
+		}
+		return analysis.Verdict{}, nil
+	}
+	replayWith(t, dir, count, write(t, filepath.Join(t.TempDir(), "other.log"), sampleLog(1)))
+	if held == 0 || held > 500 {
+		t.Errorf("%d of 2000 notes came back; their time was over for most", held)
+	}
+}
+
+// A commit that can never work ends the run with its cause; a full disk would be waited for.
+func TestLasting(t *testing.T) {
+	s := open(t, t.TempDir())
+	src := local.Replay(s, []string{write(t, filepath.Join(t.TempDir(), "app.log"), sampleLog(1))}, replayOptions(50))
+	_, err := local.Run(t.Context(), local.Options{
+		Store: s, Source: src, Report: func(m string) { t.Error(m) },
+		Analyze: func(ev *event.Event, s analysis.State) (analysis.Verdict, error) {
+			return analysis.Verdict{}, s.SetNote(strings.Repeat("k", 40_000), analysis.Note{})
+		},
+	})
+	if err == nil || !strings.Contains(err.Error(), "key too large") {
 		t.Errorf("%v", err)
 	}
 }
