@@ -80,8 +80,8 @@ func (c replayCmd) lastWords(stats *local.Stats, source *local.Replayer, err err
 		_, err := io.WriteString(os.Stdout, text)
 		written(err)
 	case stats.Lines > 0 || err != nil:
-	case read > 0 && c.Data != "":
-		fmt.Fprintf(os.Stderr, "nothing new: %s has these logs to their ends; yagura alerts --data %s lists what they held\n", c.Data, shellWord(c.Data))
+	case c.Data != "" && (read > 0 || slices.Contains(c.Files, "-")): // a pipe's bytes are not counted
+		fmt.Fprintf(os.Stderr, "nothing new: %s has these logs to their ends; yagura alerts --data %s lists what they held; another --data judges them again\n", c.Data, shellWord(c.Data))
 	default:
 		fmt.Fprintln(os.Stderr, "no lines in there")
 	}

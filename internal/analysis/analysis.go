@@ -24,7 +24,7 @@ type Options struct {
 	LogLevel  int    // alerts are recorded from this level on
 	MailLevel int    // and marked for mail from this one on
 
-	// Trace, if not nil, is told of every rule that is asked, before it is.
+	// Trace, if not nil, is told of every step with every rule, as it is taken.
 	Trace func(r *rule.Rule, step Step)
 }
 

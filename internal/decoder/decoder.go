@@ -86,9 +86,6 @@ func (t *Tree) ID(name string) (int, bool) {
 	return id, ok
 }
 
-// Len returns how many top-level decoders there are.
-func (t *Tree) Len() int { return len(t.named) + len(t.unnamed) }
-
 // Decode finds d's decoder and fields. text holds d.Log, and hits what the ruleset's index found in it.
 func (t *Tree) Decode(d *event.Decoded, text *pattern.Text, hits *pattern.Hits) {
 	list := t.unnamed

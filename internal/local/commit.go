@@ -17,7 +17,7 @@ type commit struct {
 	memory    string // the name of the memory that changes belong to
 	changes   analysis.Changes
 	positions map[string]json.RawMessage
-	counts    Counters            // to add; Alerts is counted here
+	lines     int                 // judged for it
 	outputs   []string            // the outputs that want the alerts
 	written   map[string]progress // by output: what it has written since the last commit
 }
@@ -46,24 +46,21 @@ func (s *Store) commit(c *commit) ([]stored, error) {
 	var fresh []stored
 	err := s.update(func(tx *bolt.Tx) error {
 		fresh = fresh[:0]
-		total, err := counters(tx)
+		last, err := lastAlert(tx)
 		if err != nil {
 			return err
 		}
 		for _, a := range c.alerts {
-			added, err := putAlert(tx, a, total.Alerts+1, c.outputs)
+			added, err := putAlert(tx, a, last+1, c.outputs)
 			if err != nil {
 				return err
 			}
 			if added {
-				total.Alerts++
-				fresh = append(fresh, stored{total.Alerts, a})
+				last++
+				fresh = append(fresh, stored{last, a})
 			}
 		}
-		total.Lines += c.counts.Lines
-		total.Bytes += c.counts.Bytes
-		total.Decoded += c.counts.Decoded
-		if err := put(tx.Bucket(bucketMeta), keyCounters, total); err != nil {
+		if err := put(tx.Bucket(bucketMeta), keyLast, last); err != nil {
 			return err
 		}
 		return c.putRest(tx)

@@ -9,7 +9,7 @@
 //
 // yagura.db is a bbolt file, its numbers are big-endian, its values JSON where nothing else is said:
 //
-//	meta      format, epoch (8 bytes), counters
+//	meta      format, epoch (8 bytes), number of the last alert
 //	alerts    time ns (8, sign bit flipped) the event's seq (8) id (16)  →  n (8) level (1) rule (4) alert
 //	sources   "local", "replay/" log                 →  how far it is read
 //	memory    "local", "replay" →  entries: number (8) → analysis.Entry;  notes: key → analysis.Note

@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options) (*Stats, error) {
 	r := &runner{Options: o, memory: analysis.NewMemory(o.MemorySize), stats: newStats(), told: map[string]bool{}}
 	r.defaults()
 	start := r.Now()
-	err := r.serveAndRun(ctx, start)
+	err := r.serveAndRun(ctx)
 	r.stats.Elapsed = r.Now().Sub(start)
 	return r.stats, err
 }
@@ -95,14 +95,14 @@ func (r *runner) defaults() {
 	}
 }
 
-func (r *runner) serveAndRun(ctx context.Context, started time.Time) error {
+func (r *runner) serveAndRun(ctx context.Context) error {
 	if r.Store == nil {
 		return r.run(ctx)
 	}
 	if err := r.Store.restore(r.Source.Name(), r.memory); err != nil {
 		return err
 	}
-	stop, err := serve(r.Store, started)
+	stop, err := serve(r.Store)
 	if err != nil {
 		r.Report(err.Error() + "; yagura alerts will not work while this runs")
 		stop = func() error { return nil }
@@ -149,8 +149,7 @@ func ended(ctx context.Context, err error) bool { return ctx.Err() != nil && err
 
 // analyze judges the events of a batch and gathers what they change.
 func (r *runner) analyze(b Batch) (*commit, error) {
-	c := &commit{memory: r.Source.Name(), positions: b.Positions, outputs: r.outputs}
-	before := r.stats.Decoded
+	c := &commit{memory: r.Source.Name(), positions: b.Positions, outputs: r.outputs, lines: len(b.Events)}
 	for _, ev := range b.Events {
 		v, err := r.Analyze(ev, r.memory)
 		if err != nil {
@@ -163,7 +162,6 @@ func (r *runner) analyze(b Batch) (*commit, error) {
 	}
 	r.stats.Bytes += b.Bytes
 	c.changes = r.memory.Changes()
-	c.counts = Counters{Lines: uint64(len(b.Events)), Bytes: uint64(b.Bytes), Decoded: uint64(r.stats.Decoded - before)}
 	return c, nil
 }
 
@@ -191,7 +189,7 @@ func (r *runner) keep(ctx context.Context, c *commit) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("stopped before the last %d lines were stored: %w; the next start reads them again", c.counts.Lines, err)
+			return fmt.Errorf("stopped before the last %d lines were stored: %w; the next start reads them again", c.lines, err)
 		case <-r.Retry(failures):
 		}
 	}

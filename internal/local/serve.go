@@ -23,18 +23,10 @@ const SocketName = "yagura.sock"
 
 const nextHeader = "Yagura-Next"
 
-// Status is what a running yagura tells about itself and its data directory.
-type Status struct {
-	PID     int       `json:"pid"`
-	Started time.Time `json:"started"`
-	Counters
-}
-
 // serve answers queries on the socket in the store's directory until stop is called.
 //
 //	GET /alerts?level=7&…   alerts as JSON lines, by ParseFilter's values; the header Yagura-Next continues the list
-//	GET /status             Status as JSON
-func serve(s *Store, started time.Time) (stop func() error, err error) {
+func serve(s *Store) (stop func() error, err error) {
 	path := filepath.Join(filepath.Dir(s.path), SocketName)
 	// Who has the store open is the only one to listen here: a socket that is there is a dead one's.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -47,7 +39,7 @@ func serve(s *Store, started time.Time) (stop func() error, err error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("protect socket: %w", err), l.Close())
 	}
-	server := &http.Server{Handler: handler(s, started), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute}
+	server := &http.Server{Handler: handler(s), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	return func() error {
@@ -59,7 +51,7 @@ func serve(s *Store, started time.Time) (stop func() error, err error) {
 	}, nil
 }
 
-func handler(s *Store, started time.Time) http.Handler {
+func handler(s *Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /alerts", func(w http.ResponseWriter, r *http.Request) {
 		f, err := ParseFilter(r.URL.Query())
@@ -79,14 +71,6 @@ func handler(s *Store, started time.Time) http.Handler {
 				return // the asker is gone
 			}
 		}
-	})
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		c, err := s.Counters()
-		if err != nil {
-			refuse(w, err)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(Status{os.Getpid(), started, c})
 	})
 	return mux
 }
@@ -192,18 +176,4 @@ func ask(ctx context.Context, dir string, f Filter) (Page, error) {
 		}
 		page.Alerts = append(page.Alerts, a)
 	}
-}
-
-// AskStatus asks the yagura that runs on a data directory how it is. The error wraps ErrNotRunning if none does.
-func AskStatus(ctx context.Context, dir string) (Status, error) {
-	var st Status
-	resp, err := fetch(ctx, dir, "/status")
-	if err != nil {
-		return st, err
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&st); err != nil {
-		return st, fmt.Errorf("read answer from %s: %w", SocketName, err)
-	}
-	return st, nil
 }

@@ -42,22 +42,14 @@ var (
 	bucketMemory  = []byte("memory")
 	bucketOutputs = []byte("outputs")
 
-	keyFormat   = []byte("format")
-	keyEpoch    = []byte("epoch")
-	keyCounters = []byte("counters")
-	keyEntries  = []byte("entries")
-	keyNotes    = []byte("notes")
+	keyFormat  = []byte("format")
+	keyEpoch   = []byte("epoch")
+	keyLast    = []byte("last")
+	keyEntries = []byte("entries")
+	keyNotes   = []byte("notes")
 )
 
 const format = "yagura 1" // of the file; another one is refused
-
-// Counters are what has been done in a data directory since it was made.
-type Counters struct {
-	Lines   uint64 `json:"lines"`
-	Bytes   uint64 `json:"bytes"`
-	Decoded uint64 `json:"decoded"`
-	Alerts  uint64 `json:"alerts"` // stored, which is also the number of the last one
-}
 
 // Store is the one file that holds all that must survive. It may be used by several goroutines, but only one may Run on it.
 type Store struct {
@@ -205,20 +197,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Counters returns what has been counted up to the last commit.
-func (s *Store) Counters() (Counters, error) {
-	var c Counters
-	err := s.view(func(tx *bolt.Tx) (err error) {
-		c, err = counters(tx)
-		return err
-	})
-	return c, err
-}
-
-func counters(tx *bolt.Tx) (Counters, error) {
-	var c Counters
-	return c, get(tx.Bucket(bucketMeta), keyCounters, &c)
-}
+// lastAlert returns the number of the alert stored last, 0 before any.
+func lastAlert(tx *bolt.Tx) (n uint64, err error) { return n, get(tx.Bucket(bucketMeta), keyLast, &n) }
 
 // position reads what a source saved under a name into v, and leaves v alone if it has saved nothing.
 func (s *Store) position(name string, v any) error {

@@ -61,9 +61,6 @@ func (b *Builder) Build() (*Tree, error) {
 	t := &b.tree
 	for _, r := range t.rules {
 		b.freeze(r)
-		if r.Correlation != nil {
-			t.span = max(t.span, r.Correlation.Timeframe)
-		}
 	}
 	b.memories()
 	return t, b.faults.Err()
@@ -182,7 +179,7 @@ func (b *Builder) decodedAs(r *Rule, d *declaration) {
 	}
 }
 
-// plain and pcre are the two elements for one text, the first of which counts if both are there.
+// patternElements are the elements that hold patterns: two for each text, of which the plain one counts if both are there.
 var patternElements = []struct {
 	plain, pcre string
 	dialect     pattern.Dialect

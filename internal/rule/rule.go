@@ -138,7 +138,6 @@ type Tree struct {
 	rules    []*Rule // in order of reading
 	byID     map[int]*Rule
 	memories map[int][]string // by rule id: the histories that its events go to
-	span     int64
 }
 
 // Top returns the template of a category, nil if there is none.
@@ -160,6 +159,3 @@ func (t *Tree) Rule(id int) *Rule { return t.byID[id] }
 // Histories returns the keys of the histories that an event with this verdict goes to. A key stands there once for each place of the rule
 // below the tree's tops, for that is how often OSSEC counts it.
 func (t *Tree) Histories(r *Rule) []string { return t.memories[r.ID] }
-
-// Span returns the longest timeframe of all composite rules, in seconds.
-func (t *Tree) Span() int64 { return t.span }

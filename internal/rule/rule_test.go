@@ -416,9 +416,6 @@ func TestHistories(t *testing.T) {
 			t.Errorf("rule %d goes to %q, want %q", id, got, want)
 		}
 	}
-	if got := b.tree.Span(); got != 500 {
-		t.Errorf("Span() = %d, want 500", got)
-	}
 }
 
 func TestFaults(t *testing.T) {
