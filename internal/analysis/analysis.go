@@ -8,9 +8,6 @@
 package analysis
 
 import (
-	"strconv"
-	"time"
-
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/pattern"
 	"github.com/yagura-hids/yagura/internal/predecode"
@@ -49,6 +46,8 @@ type Engine struct {
 	subject rule.Subject
 	state   State
 	prior   prior
+	asked   []asked
+	key     []byte // scratch
 	path    []int
 }
 
@@ -72,22 +71,21 @@ func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	e.text.Reset(d.Log)
 	e.set.Index.Scan(&e.text, &e.hits)
 	e.set.Decoders.Decode(d, &e.text, &e.hits)
-	e.state, e.prior, e.path = state, prior{}, e.path[:0]
+	e.state, e.prior, e.asked, e.path = state, prior{}, e.asked[:0], e.path[:0]
 	if d.Accumulate {
-		if err := e.accumulate(); err != nil {
+		if err := e.share(); err != nil {
 			return Verdict{}, err
 		}
 	}
 	v := Verdict{Decoded: d}
 	r, err := e.judge()
-	if err != nil || r == nil {
-		return v, err
+	if err != nil {
+		return Verdict{}, err
 	}
-	v.Rule, v.Matched = r, e.path
-	if r.Level == 0 {
-		return v, nil
+	if r != nil {
+		v.Rule, v.Matched = r, e.path
 	}
-	return v, e.outcome(r, &v)
+	return e.outcome(v)
 }
 
 // judge finds the rule that holds.
@@ -139,45 +137,25 @@ func (e *Engine) trace(r *rule.Rule, step Step) {
 	}
 }
 
-// outcome does what follows from a rule of level 1 or more: ignoring, remembering, alerting.
-func (e *Engine) outcome(r *rule.Rule, v *Verdict) error {
-	d := &e.decoded
-	now := d.Time.Unix()
-	fired, err := e.count(r, now)
-	if err != nil {
-		return err
+// outcome does what follows from a verdict: of level 1 or more it is remembered and recorded, unless it is ignored.
+func (e *Engine) outcome(v Verdict) (Verdict, error) {
+	r := v.Rule
+	if r == nil || r.Level == 0 {
+		return v, e.remember(nil)
 	}
-	if v.Ignored, err = e.ignored(r, now); v.Ignored || err != nil {
-		return err
+	var err error
+	if v.Ignored, err = e.ignored(r); err != nil {
+		return Verdict{}, err
 	}
-	alert := event.NewAlert(d, r.Alert(e.opts.MailLevel))
-	if keys := e.set.Rules.Histories(r); len(keys) > 0 {
-		err = e.state.Remember(&Entry{
-			Keys: keys, Event: d.ID, Time: now, Level: e.prior.level, Category: d.Category, Hostname: d.Hostname,
-			Fields: alert.Fields, Log: d.Log, FullLog: d.FullLog,
-		})
-		if err != nil {
-			return err
-		}
+	if v.Ignored {
+		return v, e.remember(nil)
+	}
+	if err := e.remember(r); err != nil {
+		return Verdict{}, err
 	}
 	if r.Recorded(e.opts.LogLevel) {
-		alert.Previous, alert.Fired, alert.Ruleset = e.prior.logs, fired, e.set.Hash
-		v.Alert = alert
+		v.Alert = event.NewAlert(&e.decoded, r.Alert(e.opts.MailLevel))
+		v.Alert.Previous, v.Alert.Ruleset = e.prior.logs, e.set.Hash
 	}
-	return nil
-}
-
-// count notes that a rule fired and returns how often it has since the last full hour.
-func (e *Engine) count(r *rule.Rule, now int64) (int, error) {
-	key := "fired/" + strconv.Itoa(r.ID)
-	n, _, err := e.state.Note(key)
-	if err != nil {
-		return 0, err
-	}
-	if hour := now / int64(time.Hour/time.Second); n.Time != hour {
-		n = Note{Time: hour}
-	}
-	n.Count++
-	n.Event = e.decoded.ID
-	return n.Count, e.state.SetNote(key, n)
+	return v, nil
 }

@@ -31,7 +31,7 @@ const DefaultTimeframe = 360
 
 // NewBuilder returns an empty builder.
 func NewBuilder(outside Outside) *Builder {
-	return &Builder{outside: outside, tree: Tree{byID: map[int]*Rule{}, memories: map[int][]string{}}}
+	return &Builder{outside: outside, tree: Tree{byID: map[int]*Rule{}, counters: map[int][]Counter{}}}
 }
 
 // Add reads a file's elements, variables expanded. Parents come before their children, in this or an earlier file.
@@ -62,7 +62,7 @@ func (b *Builder) Build() (*Tree, error) {
 	for _, r := range t.rules {
 		b.freeze(r)
 	}
-	b.memories()
+	b.counters()
 	return t, b.faults.Err()
 }
 

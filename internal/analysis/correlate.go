@@ -1,0 +1,328 @@
+package analysis
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/rule"
+)
+
+// prior is what composite rules found in the past, for the alert and for what is remembered of the event.
+type prior struct {
+	level int      // of the composite that fired last: its event is used up by it
+	logs  []string // of the events that it counted, newest first
+}
+
+// asked is an item of counted events that this event has to do with.
+type asked struct {
+	key  string
+	item *Item
+	rule *rule.Rule
+	done bool // the item dealt with the event before
+}
+
+// The bounds of what is kept for composite rules.
+const (
+	maxPrevious  = 11       // earlier events that an alert shows
+	maxText      = 4 << 10  // bytes of each
+	maxTexts     = 64 << 10 // bytes of all of an item
+	slack        = 8        // events kept beyond those that a rule needs, for some that come late
+	maxDifferent = 128      // events kept for a rule with different_*, at least: any number of them may be alike
+	maxMarks     = 64       // of events used up
+	maxKey       = 255      // bytes of a key that holds what strangers write
+)
+
+// correlates tells whether a composite rule holds: whether enough earlier events count. Those that a rule of its level or above has used up
+// don't, nor do older ones than those.
+func (e *Engine) correlates(r *rule.Rule) (bool, error) {
+	key, ok := e.countKey(r)
+	if !ok || r.Level == 0 {
+		return false, nil
+	}
+	a, err := e.ask(key, r)
+	if err != nil {
+		return false, err
+	}
+	if a.item.fired(e.decoded.ID) {
+		return true, e.fired(r, a.item)
+	}
+	if a.done {
+		return false, nil
+	}
+	deciding := e.enough(r, a.item)
+	if deciding < 0 {
+		return false, nil
+	}
+	used, err := e.usedUp(r, a.item.Past[deciding:])
+	if used || err != nil {
+		return false, err
+	}
+	return true, e.fire(r, a, deciding)
+}
+
+// countKey returns the key of the events that r counts together with this one. It has none if it lacks a field that is compared.
+func (e *Engine) countKey(r *rule.Rule) (string, bool) {
+	c := r.Correlation
+	b := strconv.AppendInt(append(e.key[:0], "count/"...), int64(r.ID), 10)
+	start := len(b)
+	if c.Location {
+		b = strconv.AppendQuote(append(b, '/'), e.decoded.Hostname)
+	}
+	if c.Kind == rule.ByRegex {
+		b = append(append(b, '/'), e.decoded.Category.String()...)
+	}
+	for _, name := range c.Same {
+		value, ok := e.value(name)
+		if !ok {
+			return "", false
+		}
+		b = strconv.AppendQuote(append(b, '/'), value)
+	}
+	if len(b) > maxKey {
+		sum := sha256.Sum256(b)
+		b = hex.AppendEncode(append(b[:start], '/'), sum[:])
+	}
+	e.key = b
+	return string(b), true
+}
+
+// value returns the event's field of that name, static or dynamic, and whether it has one.
+func (e *Engine) value(name string) (string, bool) {
+	if f, static := event.ParseField(name); static {
+		return e.decoded.Get(f)
+	}
+	return e.decoded.Dynamic(name)
+}
+
+// ask looks up an item once for the event.
+func (e *Engine) ask(key string, r *rule.Rule) (*asked, error) {
+	for i := range e.asked {
+		if e.asked[i].key == key {
+			return &e.asked[i], nil
+		}
+	}
+	item, err := e.state.Item(key)
+	if err != nil {
+		return nil, err
+	}
+	if item == nil {
+		item = &Item{}
+	}
+	e.asked = append(e.asked, asked{key, item, r, item.has(e.decoded.ID)})
+	return &e.asked[len(e.asked)-1], nil
+}
+
+// enough returns the place of the entry that makes r hold, -1 if none does: counted from the newest, the one behind Frequency others.
+func (e *Engine) enough(r *rule.Rule, item *Item) int {
+	left := r.Correlation.Frequency
+	for i := len(item.Past) - 1; i >= 0; i-- {
+		past := &item.Past[i]
+		if past.Level >= r.Level {
+			return -1
+		}
+		if !e.counts(r.Correlation, past) {
+			continue
+		}
+		if left -= past.Times; left < 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// counts tells whether an earlier event counts for this one: it is near enough in time, on either side, and differs where it has to.
+func (e *Engine) counts(c *rule.Correlation, past *Entry) bool {
+	if apart := e.decoded.Time.Unix() - past.Time; apart > c.Timeframe || -apart > c.Timeframe {
+		return false
+	}
+	for _, name := range c.Different {
+		now, ok := e.value(name)
+		then, had := past.field(name)
+		if !ok || !had || then == now {
+			return false
+		}
+	}
+	return true
+}
+
+// fire notes in the item that r fires: its newest entry and the deciding one are used up.
+func (e *Engine) fire(r *rule.Rule, a *asked, deciding int) error {
+	newest := len(a.item.Past) - 1
+	a.item.Past[newest].Level, a.item.Past[deciding].Level = r.Level, r.Level
+	a.item.see(e.decoded.ID, e.decoded.Time.Unix(), true)
+	return e.fired(r, a.item)
+}
+
+// fired does what follows from r's firing outside of its item: up to this event, all that r looks at is used up; and up to the entries used,
+// all that other rules look at who count these.
+func (e *Engine) fired(r *rule.Rule, item *Item) error {
+	c := r.Correlation
+	e.prior = prior{level: r.Level, logs: e.previous(c, item)}
+	if err := e.useUp(c, Entry{Event: e.decoded.ID, Time: e.decoded.Time.Unix(), Level: r.Level}); err != nil {
+		return err
+	}
+	for i := range item.Past {
+		p := &item.Past[i]
+		if p.Level != r.Level {
+			continue
+		}
+		for _, other := range e.set.Rules.Counters(p.Rule) {
+			if other.Correlation.Key == c.Key {
+				continue
+			}
+			if err := e.useUp(other.Correlation, Entry{Event: p.Event, Time: p.Time, Level: r.Level}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// previous returns the texts of the events counted, newest first; for a rule id's events with the deciding one.
+func (e *Engine) previous(c *rule.Correlation, item *Item) []string {
+	left := c.Frequency
+	if c.Kind == rule.BySID {
+		left++
+	}
+	var logs []string
+	for i := len(item.Past) - 1; i >= 0; i-- {
+		past := &item.Past[i]
+		if past.Text == "" || past.Event == e.decoded.ID || !past.before(e.decoded.ID, e.decoded.Time.Unix()+c.Timeframe) || !e.counts(c, past) {
+			continue
+		}
+		for range past.Times {
+			if left == 0 || len(logs) == maxPrevious {
+				return logs
+			}
+			logs = append(logs, past.Text)
+			left--
+		}
+	}
+	return logs
+}
+
+// A mark of the events used up is for one agent: what happens on one host doesn't hide what happens on another.
+func usedKey(c *rule.Correlation, agent string) string { return "used/" + c.Key + "/" + agent }
+
+// usedUp tells whether one of the entries stands at or before a mark of r's level or above that came before this event.
+func (e *Engine) usedUp(r *rule.Rule, entries []Entry) (bool, error) {
+	id := e.decoded.ID
+	item, err := e.state.Item(usedKey(r.Correlation, id.Agent))
+	if item == nil || err != nil {
+		return false, err
+	}
+	for i := range item.Past {
+		mark := &item.Past[i]
+		if mark.Level < r.Level || mark.Event == id || !mark.before(id, e.decoded.Time.Unix()) {
+			continue
+		}
+		for k := range entries {
+			p := &entries[k]
+			if p.Event.Agent == id.Agent && (p.Event == mark.Event || p.before(mark.Event, mark.Time)) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// useUp puts a mark. What it covers needs no mark of its own, but the newest of those are kept for events that come twice.
+func (e *Engine) useUp(c *rule.Correlation, mark Entry) error {
+	key := usedKey(c, mark.Event.Agent)
+	item, err := e.state.Item(key)
+	if err != nil {
+		return err
+	}
+	if item == nil {
+		item = &Item{}
+	}
+	for i := range item.Past {
+		if old := &item.Past[i]; old.Event == mark.Event && old.Level >= mark.Level {
+			return nil
+		}
+	}
+	if item.Past = append(item.Past, mark); len(item.Past) > maxMarks {
+		item.Past = slices.Delete(item.Past, 0, 1)
+	}
+	item.Time = mark.Time
+	item.Until = max(item.Until, mark.Time+c.Timeframe)
+	return e.state.Put(key, item)
+}
+
+// remember puts the event where rules count it, if it has a verdict, and notes that the items asked dealt with it.
+func (e *Engine) remember(verdict *rule.Rule) error {
+	if verdict != nil {
+		for _, c := range e.set.Rules.Counters(verdict.ID) {
+			if err := e.counted(c, verdict); err != nil {
+				return err
+			}
+		}
+	}
+	d := &e.decoded
+	now := d.Time.Unix()
+	for i := range e.asked {
+		a := &e.asked[i]
+		if a.done {
+			continue
+		}
+		a.item.see(d.ID, now, false)
+		a.item.Until = max(a.item.Until, now+a.rule.Correlation.Timeframe)
+		if err := e.state.Put(a.key, a.item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counted adds the event to those that a composite counts.
+func (e *Engine) counted(c rule.Counter, verdict *rule.Rule) error {
+	d := &e.decoded
+	key, ok := e.countKey(c.Rule)
+	if !ok || !c.Correlation.MatchesLog(d.Log, &e.past) {
+		return nil
+	}
+	a, err := e.ask(key, c.Rule)
+	if err != nil || a.done {
+		return err
+	}
+	entry := Entry{
+		Event: d.ID, Time: d.Time.Unix(), Rule: verdict.ID, Times: c.Times, Level: e.prior.level, Text: d.FullLog[:min(len(d.FullLog), maxText)],
+	}
+	for _, name := range c.Correlation.Different {
+		if value, ok := e.value(name); ok {
+			entry.Fields = append(entry.Fields, event.Dynamic{Name: name, Value: value})
+		}
+	}
+	a.item.Past = append(a.item.Past, entry)
+	trim(a.item, c.Correlation)
+	if e.prior.level == 0 {
+		return nil
+	}
+	return e.useUp(c.Correlation, Entry{Event: entry.Event, Time: entry.Time, Level: entry.Level})
+}
+
+// trim forgets the oldest entries beyond those that the rule can use, and the oldest texts beyond maxTexts.
+func trim(item *Item, c *rule.Correlation) {
+	need := c.Frequency + 1 + slack
+	if len(c.Different) > 0 {
+		need = max(need, maxDifferent)
+	}
+	texts, first := 0, 0
+	for i := len(item.Past) - 1; i >= 0; i-- {
+		if need <= 0 {
+			first = i + 1
+			break
+		}
+		past := &item.Past[i]
+		need -= past.Times
+		if texts += len(past.Text); texts > maxTexts {
+			past.Text = ""
+		}
+	}
+	if first > 0 {
+		item.Past = slices.Delete(item.Past, 0, first)
+	}
+}
