@@ -45,6 +45,8 @@ type Engine struct {
 	hits    pattern.Hits
 	subject rule.Subject
 	state   State
+	entry   Entry // the event's id and time, as remembered
+	now     int64 // its time in seconds since 1970
 	prior   prior
 	asked   []asked
 	key     []byte // scratch
@@ -72,6 +74,7 @@ func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	e.set.Index.Scan(&e.text, &e.hits)
 	e.set.Decoders.Decode(d, &e.text, &e.hits)
 	e.state, e.prior, e.asked, e.path = state, prior{}, e.asked[:0], e.path[:0]
+	e.entry, e.now = Entry{Event: ev.ID, Time: ev.Time.UnixNano()}, ev.Time.Unix()
 	if d.Accumulate {
 		if err := e.share(); err != nil {
 			return Verdict{}, err

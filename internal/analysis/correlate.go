@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/rule"
@@ -46,8 +47,9 @@ func (e *Engine) correlates(r *rule.Rule) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if a.item.fired(e.decoded.ID) {
-		return true, e.fired(r, a.item)
+	if a.item.fired(e.entry.Event) {
+		e.prior = prior{level: r.Level, logs: e.previous(r.Correlation, a.item)}
+		return true, nil
 	}
 	if a.done {
 		return false, nil
@@ -111,7 +113,7 @@ func (e *Engine) ask(key string, r *rule.Rule) (*asked, error) {
 	if item == nil {
 		item = &Item{}
 	}
-	e.asked = append(e.asked, asked{key, item, r, item.has(e.decoded.ID)})
+	e.asked = append(e.asked, asked{key, item, r, item.has(e.entry.Event)})
 	return &e.asked[len(e.asked)-1], nil
 }
 
@@ -135,7 +137,7 @@ func (e *Engine) enough(r *rule.Rule, item *Item) int {
 
 // counts tells whether an earlier event counts for this one: it is near enough in time, on either side, and differs where it has to.
 func (e *Engine) counts(c *rule.Correlation, past *Entry) bool {
-	if apart := e.decoded.Time.Unix() - past.Time; apart > c.Timeframe || -apart > c.Timeframe {
+	if apart := e.now - past.Time/1e9; apart > c.Timeframe || -apart > c.Timeframe {
 		return false
 	}
 	for _, name := range c.Different {
@@ -148,36 +150,27 @@ func (e *Engine) counts(c *rule.Correlation, past *Entry) bool {
 	return true
 }
 
-// fire notes in the item that r fires: its newest entry and the deciding one are used up.
+// fire notes that r fires. Its newest entry and the deciding one are used up, for other rules that count them, too; and so is, up to this
+// event, all that r looks at.
 func (e *Engine) fire(r *rule.Rule, a *asked, deciding int) error {
-	newest := len(a.item.Past) - 1
-	a.item.Past[newest].Level, a.item.Past[deciding].Level = r.Level, r.Level
-	a.item.see(e.decoded.ID, e.decoded.Time.Unix(), true)
-	return e.fired(r, a.item)
-}
-
-// fired does what follows from r's firing outside of its item: up to this event, all that r looks at is used up; and up to the entries used,
-// all that other rules look at who count these.
-func (e *Engine) fired(r *rule.Rule, item *Item) error {
 	c := r.Correlation
-	e.prior = prior{level: r.Level, logs: e.previous(c, item)}
-	if err := e.useUp(c, Entry{Event: e.decoded.ID, Time: e.decoded.Time.Unix(), Level: r.Level}); err != nil {
+	e.prior = prior{level: r.Level, logs: e.previous(c, a.item)}
+	if err := e.useUp(c, e.entry, r.Level); err != nil {
 		return err
 	}
-	for i := range item.Past {
-		p := &item.Past[i]
-		if p.Level != r.Level {
-			continue
-		}
+	for _, place := range []int{len(a.item.Past) - 1, deciding} {
+		p := &a.item.Past[place]
+		p.Level = r.Level
 		for _, other := range e.set.Rules.Counters(p.Rule) {
 			if other.Correlation.Key == c.Key {
 				continue
 			}
-			if err := e.useUp(other.Correlation, Entry{Event: p.Event, Time: p.Time, Level: r.Level}); err != nil {
+			if err := e.useUp(other.Correlation, *p, r.Level); err != nil {
 				return err
 			}
 		}
 	}
+	a.item.see(e.entry.Event, e.now, true)
 	return nil
 }
 
@@ -190,7 +183,7 @@ func (e *Engine) previous(c *rule.Correlation, item *Item) []string {
 	var logs []string
 	for i := len(item.Past) - 1; i >= 0; i-- {
 		past := &item.Past[i]
-		if past.Text == "" || past.Event == e.decoded.ID || !past.before(e.decoded.ID, e.decoded.Time.Unix()+c.Timeframe) || !e.counts(c, past) {
+		if past.Text == "" || e.comesLater(past) || !e.counts(c, past) {
 			continue
 		}
 		for range past.Times {
@@ -204,24 +197,28 @@ func (e *Engine) previous(c *rule.Correlation, item *Item) []string {
 	return logs
 }
 
-// A mark of the events used up is for one agent: what happens on one host doesn't hide what happens on another.
-func usedKey(c *rule.Correlation, agent string) string { return "used/" + c.Key + "/" + agent }
+// comesLater tells whether the entry is this event's own, or of a later one of the same agent: then this event has come before.
+func (e *Engine) comesLater(past *Entry) bool {
+	return past.Event.Agent == e.entry.Event.Agent && past.Event.Epoch == e.entry.Event.Epoch && past.Event.Seq >= e.entry.Event.Seq
+}
 
-// usedUp tells whether one of the entries stands at or before a mark of r's level or above that came before this event.
+// A barrier is one agent's: what happens on one host doesn't hide what happens on another.
+func barrierKey(c *rule.Correlation, agent string) string { return "barrier/" + c.Key + "/" + agent }
+
+// usedUp tells whether one of the entries stands at or before a mark of r's level or above that was made before this event.
 func (e *Engine) usedUp(r *rule.Rule, entries []Entry) (bool, error) {
-	id := e.decoded.ID
-	item, err := e.state.Item(usedKey(r.Correlation, id.Agent))
+	item, err := e.state.Item(barrierKey(r.Correlation, e.entry.Event.Agent))
 	if item == nil || err != nil {
 		return false, err
 	}
 	for i := range item.Past {
 		mark := &item.Past[i]
-		if mark.Level < r.Level || mark.Event == id || !mark.before(id, e.decoded.Time.Unix()) {
+		if mark.Level < r.Level || !mark.By.before(&e.entry) {
 			continue
 		}
 		for k := range entries {
 			p := &entries[k]
-			if p.Event.Agent == id.Agent && (p.Event == mark.Event || p.before(mark.Event, mark.Time)) {
+			if p.Event.Agent == e.entry.Event.Agent && (p.Event == mark.Event || p.before(mark)) {
 				return true, nil
 			}
 		}
@@ -229,9 +226,9 @@ func (e *Engine) usedUp(r *rule.Rule, entries []Entry) (bool, error) {
 	return false, nil
 }
 
-// useUp puts a mark. What it covers needs no mark of its own, but the newest of those are kept for events that come twice.
-func (e *Engine) useUp(c *rule.Correlation, mark Entry) error {
-	key := usedKey(c, mark.Event.Agent)
+// useUp marks the events that c looks at as used up at a level, as far as to an entry.
+func (e *Engine) useUp(c *rule.Correlation, to Entry, level int) error {
+	key := barrierKey(c, to.Event.Agent)
 	item, err := e.state.Item(key)
 	if err != nil {
 		return err
@@ -240,15 +237,15 @@ func (e *Engine) useUp(c *rule.Correlation, mark Entry) error {
 		item = &Item{}
 	}
 	for i := range item.Past {
-		if old := &item.Past[i]; old.Event == mark.Event && old.Level >= mark.Level {
+		if old := &item.Past[i]; old.Event == to.Event && old.Level >= level {
 			return nil
 		}
 	}
-	if item.Past = append(item.Past, mark); len(item.Past) > maxMarks {
+	by := e.entry
+	if item.Past = append(item.Past, Entry{Event: to.Event, Time: to.Time, Level: level, By: &by}); len(item.Past) > maxMarks {
 		item.Past = slices.Delete(item.Past, 0, 1)
 	}
-	item.Time = mark.Time
-	item.Until = max(item.Until, mark.Time+c.Timeframe)
+	item.Time, item.Until = e.now, max(item.Until, e.now+c.Timeframe)
 	return e.state.Put(key, item)
 }
 
@@ -261,15 +258,13 @@ func (e *Engine) remember(verdict *rule.Rule) error {
 			}
 		}
 	}
-	d := &e.decoded
-	now := d.Time.Unix()
 	for i := range e.asked {
 		a := &e.asked[i]
 		if a.done {
 			continue
 		}
-		a.item.see(d.ID, now, false)
-		a.item.Until = max(a.item.Until, now+a.rule.Correlation.Timeframe)
+		a.item.see(e.entry.Event, e.now, false)
+		a.item.Until = max(a.item.Until, e.now+a.rule.Correlation.Timeframe)
 		if err := e.state.Put(a.key, a.item); err != nil {
 			return err
 		}
@@ -288,9 +283,8 @@ func (e *Engine) counted(c rule.Counter, verdict *rule.Rule) error {
 	if err != nil || a.done {
 		return err
 	}
-	entry := Entry{
-		Event: d.ID, Time: d.Time.Unix(), Rule: verdict.ID, Times: c.Times, Level: e.prior.level, Text: d.FullLog[:min(len(d.FullLog), maxText)],
-	}
+	entry := e.entry
+	entry.Rule, entry.Times, entry.Level, entry.Text = verdict.ID, c.Times, e.prior.level, shorten(d.FullLog)
 	for _, name := range c.Correlation.Different {
 		if value, ok := e.value(name); ok {
 			entry.Fields = append(entry.Fields, event.Dynamic{Name: name, Value: value})
@@ -301,7 +295,19 @@ func (e *Engine) counted(c rule.Counter, verdict *rule.Rule) error {
 	if e.prior.level == 0 {
 		return nil
 	}
-	return e.useUp(c.Correlation, Entry{Event: entry.Event, Time: entry.Time, Level: entry.Level})
+	return e.useUp(c.Correlation, e.entry, e.prior.level)
+}
+
+// shorten cuts a text to maxText, not in the middle of a character.
+func shorten(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	end := maxText
+	for end > maxText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
 }
 
 // trim forgets the oldest entries beyond those that the rule can use, and the oldest texts beyond maxTexts.

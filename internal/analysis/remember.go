@@ -60,19 +60,17 @@ func (e *Engine) tooSoon(r *rule.Rule) (bool, error) {
 	if item == nil {
 		item = &Item{}
 	}
-	now := e.decoded.Time.Unix()
+	if item.find(e.entry.Event) >= 0 {
+		return false, nil
+	}
 	for i := range item.Past {
-		past := &item.Past[i]
-		if past.Event == e.decoded.ID {
-			return false, nil
-		}
-		if max(now-past.Time, past.Time-now) < int64(r.Ignore) {
+		if apart := e.now - item.Past[i].Time/1e9; max(apart, -apart) < int64(r.Ignore) {
 			return true, nil
 		}
 	}
-	item.Past = append(item.Past, Entry{Event: e.decoded.ID, Time: now})
+	item.Past = append(item.Past, e.entry)
 	item.Past = item.Past[max(len(item.Past)-maxPasses, 0):]
-	item.Time, item.Until = now, max(item.Until, now+int64(r.Ignore))
+	item.Time, item.Until = e.now, max(item.Until, e.now+int64(r.Ignore))
 	return false, e.state.Put(key, item)
 }
 
@@ -80,10 +78,9 @@ func (e *Engine) tooSoon(r *rule.Rule) (bool, error) {
 func (e *Engine) first(key string) (bool, error) {
 	item, err := e.state.Item(key)
 	if err != nil || item != nil {
-		return err == nil && item.find(e.decoded.ID) == 0, err
+		return err == nil && item.find(e.entry.Event) == 0, err
 	}
-	now := e.decoded.Time.Unix()
-	return true, e.state.Put(key, &Item{Past: []Entry{{Event: e.decoded.ID, Time: now}}, Time: now})
+	return true, e.state.Put(key, &Item{Past: []Entry{e.entry}, Time: e.now})
 }
 
 // firstSeen tells whether the decoder's fts fields are seen for the first time, and remembers them.
@@ -148,9 +145,8 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 	if item == nil {
 		item = &Item{}
 	}
-	now := d.Time.Unix()
 	place := len(item.Past) // of this output among the others
-	for place > 0 && !item.Past[place-1].before(d.ID, now) {
+	for place > 0 && !item.Past[place-1].before(&e.entry) {
 		place--
 	}
 	again := place < len(item.Past) && item.Past[place].Event == d.ID
@@ -163,9 +159,9 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 	if again {
 		return true, nil
 	}
-	item.Past = slices.Insert(item.Past, place, Entry{Event: d.ID, Time: now, Text: d.Log})
+	item.Past = slices.Insert(item.Past, place, Entry{Event: d.ID, Time: e.entry.Time, Text: d.Log})
 	item.Past = item.Past[max(len(item.Past)-maxOutputs, 0):]
-	item.Time = now
+	item.Time = e.now
 	return place > 0, e.state.Put(key, item)
 }
 
@@ -191,24 +187,23 @@ func (e *Engine) share() error {
 	if err != nil {
 		return err
 	}
-	now := d.Time.Unix()
 	if item == nil {
 		item = &Item{}
 	}
 	earlier := item.Past[:len(item.Past):len(item.Past)]
-	for len(earlier) > 0 && (earlier[len(earlier)-1].Event == d.ID || !earlier[len(earlier)-1].before(d.ID, now)) {
+	for len(earlier) > 0 && !earlier[len(earlier)-1].before(&e.entry) {
 		earlier = earlier[:len(earlier)-1]
 	}
 	late := len(earlier) < len(item.Past)
-	if len(earlier) > 0 && now-earlier[len(earlier)-1].Time > shareFor {
+	if len(earlier) > 0 && e.now-earlier[len(earlier)-1].Time/1e9 > shareFor {
 		earlier = nil
 	}
 	mine := e.fill(earlier)
 	if late {
 		return nil
 	}
-	item.Past = append(withoutTouch(earlier), Entry{Event: d.ID, Time: now, Fields: mine})
-	item.Time, item.Until = now, now+shareFor
+	item.Past = append(withoutTouch(earlier), Entry{Event: d.ID, Time: e.entry.Time, Fields: mine})
+	item.Time, item.Until = e.now, e.now+shareFor
 	return e.state.Put(key, item)
 }
 

@@ -10,15 +10,17 @@ import (
 // State is what the engine remembers between events: items under keys. It's a table and no more, so that it can be one; what an item means,
 // and how long it grows, is the engine's to know. The keys begin with their kind:
 //
+//	barrier/EVENTS/AGENT how far an agent's events were used up by composite rules; EVENTS is rule.Correlation's Key
 //	count/RULE/VALUES    the events that a composite rule counts, one item for each set of values that its same_* options compare
-//	used/EVENTS/AGENT    how far an agent's events were used up by composite rules; EVENTS is rule.Correlation's Key
 //	ignore/RULE          when a rule with an ignore time fired
 //	ignored/FIELDS       what an <ignore> put on the list
 //	first/FIELDS         what if_fts has seen
 //	diff/HOST/RULE       outputs that check_diff compares
 //	shared/HOST …        fields that events of one id share
 //
-// Each item knows the events that changed it, so that an event which comes twice gets its verdict again and changes nothing.
+// Each item knows the events that changed it, so that an event which comes twice gets its verdict again and changes nothing. Items may be
+// stored one after another, and that may be cut off anywhere, as long as those of "barrier/" go first: an item that dealt with an event
+// doesn't look at its barriers again. The alerts of an event are to be stored before any item that it changed.
 //
 // An error from a method fails the event. The event is then to be analysed again; that some of its items were put before does no harm.
 type State interface {
@@ -39,12 +41,13 @@ type Item struct {
 // Entry is an earlier event, as far as later ones ask about it. Most kinds of item need only some of its fields.
 type Entry struct {
 	Event  event.ID        `json:"event"`
-	Time   int64           `json:"time"`            // in seconds since 1970
+	Time   int64           `json:"time"`            // in nanoseconds since 1970
 	Rule   int             `json:"rule,omitempty"`  // its verdict
 	Times  int             `json:"times,omitempty"` // how often it counts
 	Level  int             `json:"level,omitempty"` // of the last composite rule that used it; 0 if none has
 	Fields []event.Dynamic `json:"fields,omitempty"`
 	Text   string          `json:"text,omitempty"`
+	By     *Entry          `json:"by,omitempty"` // what made this entry, if not its event: its Event and Time
 }
 
 // Seen tells that an agent's events of one epoch were dealt with, up to a number: an agent's events come in their order.
@@ -108,12 +111,14 @@ func (i *Item) find(id event.ID) int {
 	return slices.IndexFunc(i.Past, func(e Entry) bool { return e.Event == id })
 }
 
-// before tells whether e came before the event of that id and time. An agent's own events have an order; between agents, time must do.
-func (e *Entry) before(id event.ID, now int64) bool {
-	if e.Event.Agent == id.Agent && e.Event.Epoch == id.Epoch {
-		return e.Event.Seq < id.Seq
+// before tells whether e comes before other, in the order that Sort gives: an agent's own events have their numbers; between agents, time
+// must do.
+func (e *Entry) before(other *Entry) bool {
+	a, b := e.Event, other.Event
+	if a.Agent == b.Agent && a.Epoch == b.Epoch {
+		return a.Seq < b.Seq
 	}
-	return e.Time <= now
+	return cmp.Or(cmp.Compare(e.Time, other.Time), cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Epoch, b.Epoch)) < 0
 }
 
 // field returns the value of the entry's field of that name, and whether it has one.
