@@ -68,9 +68,8 @@ func (e *Engine) tooSoon(r *rule.Rule) (bool, error) {
 			return true, nil
 		}
 	}
-	item.Past = append(item.Past, e.entry)
-	item.Past = item.Past[max(len(item.Past)-maxPasses, 0):]
-	item.Time, item.Until = e.now, max(item.Until, e.now+int64(r.Ignore))
+	item.keep(e.entry, maxPasses)
+	item.Until = max(item.Until, e.now+int64(r.Ignore))
 	return false, e.state.Put(key, item)
 }
 
@@ -88,7 +87,47 @@ func (e *Engine) firstSeen() (bool, error) {
 	if len(e.decoded.FTS) == 0 {
 		return false, nil
 	}
-	return e.first("first/" + e.fields(append([]string{"name"}, e.decoded.FTS...)))
+	key := e.fields(append([]string{"name"}, e.decoded.FTS...))
+	if e.decoded.Category != event.CategoryIDS {
+		return e.first("first/" + key)
+	}
+	if item, err := e.state.Item("first/" + key); item != nil || err != nil {
+		return err == nil && item.find(e.entry.Event) == 0, err
+	}
+	return e.firstAlike(key)
+}
+
+// OSSEC's fts_list_size and fts_min_size_for_str, and how many keys must be alike.
+const (
+	recentKeys = 32
+	alikeBytes = 14
+	alikeKeys  = 3
+)
+
+// firstAlike is first for the events of intrusion detection systems: if several of the last keys begin alike, all that begin so count as one.
+func (e *Engine) firstAlike(key string) (bool, error) {
+	recent, err := e.state.Item("recent/ids")
+	if err != nil {
+		return false, err
+	}
+	if recent == nil {
+		recent = &Item{}
+	}
+	alike := 0
+	for i := range recent.Past {
+		if past := &recent.Past[i]; len(key) > alikeBytes && strings.HasPrefix(past.Text, key[:alikeBytes+1]) && past.before(&e.entry) {
+			alike++
+		}
+	}
+	if alike >= alikeKeys {
+		key = key[:alikeBytes]
+	}
+	first, err := e.first("first/" + key)
+	if err != nil || recent.find(e.entry.Event) >= 0 {
+		return first, err
+	}
+	recent.keep(Entry{Event: e.entry.Event, Time: e.entry.Time, Text: key}, recentKeys)
+	return first, e.state.Put("recent/ids", recent)
 }
 
 // keyFields are the fields of OSSEC's fts and ignore lines, in their order, each with the words that select it.

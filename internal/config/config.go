@@ -25,6 +25,7 @@ type Config struct {
 	Rules      Rules
 	Alerts     Alerts
 	MemorySize int      // events remembered for composite rules; 0 for the default
+	Stats      int      // level of alerts about hours with far more events than usual; 0 for none
 	JSON       bool     // jsonout_output: alerts.json is written, too
 	Unused     []string // sections that were there and have no effect
 }
@@ -56,7 +57,7 @@ type Include struct {
 
 // Default returns the configuration that holds where no file says otherwise. It follows nothing.
 func Default() *Config {
-	return &Config{Alerts: Alerts{LogLevel: 1, MailLevel: 7}, JSON: true}
+	return &Config{Alerts: Alerts{LogLevel: 1, MailLevel: 7}, Stats: 4, JSON: true}
 }
 
 // Read parses the file of that name in fsys over the defaults. Its error is a *osxml.FaultError with all faults of the file, or tells why
@@ -209,6 +210,8 @@ func (r *reader) global(e *osxml.Element) {
 		switch name := strings.ToLower(child.Name); name {
 		case "memory_size":
 			r.number(child, &r.config.MemorySize, 2048, 5_000_000)
+		case "stats":
+			r.number(child, &r.config.Stats, 0, 16)
 		case "jsonout_output":
 			r.yes(child, &r.config.JSON)
 		default:
@@ -222,7 +225,7 @@ func (r *reader) global(e *osxml.Element) {
 // globals are OSSEC's global settings that have no effect here.
 var globals = map[string]bool{
 	"email_notification": true, "email_to": true, "email_from": true, "email_reply_to": true, "email_idsname": true, "email_maxperhour": true,
-	"smtp_server": true, "stats": true, "white_list": true, "allow_list": true, "logall": true, "logall_json": true, "custom_alert_output": true,
+	"smtp_server": true, "white_list": true, "allow_list": true, "logall": true, "logall_json": true, "custom_alert_output": true,
 	"prelude_output": true, "prelude_profile": true, "prelude_log_level": true, "zeromq_output": true, "zeromq_uri": true,
 	"zeromq_server_cert": true, "zeromq_client_cert": true, "geoipdb": true, "geoip_db_path": true, "geoip6_db_path": true,
 	"integrity_checking": true, "rootkit_detection": true, "host_information": true, "md5_allowlist": true, "compress_alerts": true,
