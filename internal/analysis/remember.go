@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,8 +167,21 @@ func (e *Engine) fields(selected []string) string {
 	return key[:min(len(key), maxKey)]
 }
 
-// maxOutputs is how many outputs check_diff keeps of a host and rule, for events that come twice or late.
-const maxOutputs = 4
+// What check_diff keeps of a host and rule: so many outputs, for events that come twice or late, so much of each, in bytes, and so long.
+const (
+	maxOutputs = 4
+	maxOutput  = 8 << 10
+	outputDays = 90 * 24 * 3600
+)
+
+// output returns what is kept of a log: the end of a long one becomes its hash.
+func output(log string) string {
+	if len(log) <= maxOutput {
+		return log
+	}
+	sum := sha256.Sum256([]byte(log))
+	return strings.ToValidUTF8(log[:maxOutput], "") + fmt.Sprintf("... (%d bytes, SHA-256 %x)", len(log), sum)
+}
 
 // differs tells whether the log differs from the last one that this rule saw of this host. The first one never does.
 func (e *Engine) differs(r *rule.Rule) (bool, error) {
@@ -189,8 +204,9 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 		place--
 	}
 	again := place < len(item.Past) && item.Past[place].Event == d.ID
+	text := output(d.Log)
 	switch {
-	case place > 0 && item.Past[place-1].Text != d.Log:
+	case place > 0 && item.Past[place-1].Text != text:
 		e.prior.logs = []string{"Previous output:", item.Past[place-1].Text}
 	case place > 0 || again:
 		return false, nil
@@ -198,9 +214,9 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 	if again {
 		return true, nil
 	}
-	item.Past = slices.Insert(item.Past, place, Entry{Event: d.ID, Time: e.entry.Time, Text: d.Log})
+	item.Past = slices.Insert(item.Past, place, Entry{Event: d.ID, Time: e.entry.Time, Text: text})
 	item.Past = item.Past[max(len(item.Past)-maxOutputs, 0):]
-	item.Time = e.now
+	item.Time, item.Until = e.now, e.now+outputDays
 	return place > 0, e.state.Put(key, item)
 }
 
