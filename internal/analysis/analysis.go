@@ -150,7 +150,7 @@ func (e *Engine) outcome(r *rule.Rule, v *Verdict) error {
 	if v.Ignored, err = e.ignored(r, now); v.Ignored || err != nil {
 		return err
 	}
-	alert := event.NewAlert(d, r.Alert(e.opts.MailLevel))
+	alert := event.NewAlert(d, r.Alert(d, e.opts.MailLevel))
 	if keys := e.set.Rules.Histories(r); len(keys) > 0 {
 		err = e.state.Remember(&Entry{
 			Keys: keys, Event: d.ID, Time: now, Level: e.prior.level, Category: d.Category, Hostname: d.Hostname,

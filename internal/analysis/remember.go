@@ -113,9 +113,12 @@ func (e *Engine) comparable(c *rule.Correlation, past *Entry) bool {
 }
 
 func (e *Engine) both(name string, past *Entry) (then, now string, ok bool) {
-	f, known := event.ParseField(name)
-	now, ok = e.decoded.Get(f)
-	if !known || !ok {
+	if f, static := event.ParseField(name); static && f.String() == name {
+		now, ok = e.decoded.Get(f)
+	} else {
+		now, ok = e.decoded.Dynamic(name)
+	}
+	if !ok {
 		return "", "", false
 	}
 	then, ok = past.Field(name)
