@@ -183,7 +183,7 @@ func (e *Engine) outcome(v Verdict) (Verdict, error) {
 		return Verdict{}, err
 	}
 	if r.Recorded(e.opts.LogLevel) {
-		v.Alert = event.NewAlert(&e.decoded, r.Alert(e.opts.MailLevel))
+		v.Alert = event.NewAlert(&e.decoded, r.Alert(&e.decoded, e.opts.MailLevel))
 		v.Alert.Previous, v.Alert.Ruleset = e.prior.logs, e.set.Hash
 	}
 	return v, nil
