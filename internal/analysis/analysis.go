@@ -38,6 +38,9 @@ const (
 	Trying Step = iota
 	Matched
 	TryingChildren
+	Mismatched   // the event doesn't hold what the rule asks
+	Unremembered // the past doesn't
+	Silent       // the rule holds, but neither does a child nor may it alert itself
 )
 
 // Engine analyses events one after another. It keeps scratch memory, so each goroutine needs its own; the ruleset they may share.
@@ -135,10 +138,12 @@ func (e *Engine) judge() (*rule.Rule, error) {
 func (e *Engine) check(r *rule.Rule) (*rule.Rule, error) {
 	e.trace(r, Trying)
 	if !r.Matches(&e.subject) {
+		e.trace(r, Mismatched)
 		return nil, nil
 	}
 	earlier := e.prior.logs // of its parents; it may hold without being the verdict
 	if ok, err := e.remembers(r); !ok || err != nil {
+		e.trace(r, Unremembered)
 		e.prior.logs = earlier
 		return nil, err
 	}
@@ -154,6 +159,7 @@ func (e *Engine) check(r *rule.Rule) (*rule.Rule, error) {
 		}
 	}
 	if r.NoAlert {
+		e.trace(r, Silent)
 		e.path, e.prior.logs = e.path[:len(e.path)-1], earlier
 		return nil, nil
 	}

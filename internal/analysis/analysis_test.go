@@ -404,14 +404,14 @@ func TestVerdict(t *testing.T) {
 	var trace []string
 	e := engineWith(t, `<rule id="101" level="5"><if_sid>100</if_sid><match>yes</match></rule><rule id="102" level="9" noalert="1"><if_sid>100</if_sid></rule>`,
 		analysis.Options{Server: "vm", LogLevel: 4, MailLevel: 5, Trace: func(r *rule.Rule, step analysis.Step) {
-			trace = append(trace, fmt.Sprint([]string{"try", "match", "children"}[step], r.ID))
+			trace = append(trace, fmt.Sprint([]string{"try", "match", "children", "miss", "forget", "silent"}[step], r.ID))
 		}})
 	state := analysis.NewMemory(0)
 	v := e.analyze(t, state, 7, "evt yes srcip=192.0.2.1")
 	if !slices.Equal(v.Matched, []int{1, 100, 101}) {
 		t.Errorf("matched %v", v.Matched)
 	}
-	if want := "try1 match1 children1 try100 match100 children100 try102 match102 try101 match101"; strings.Join(trace, " ") != want {
+	if want := "try1 match1 children1 try100 match100 children100 try102 match102 silent102 try101 match101"; strings.Join(trace, " ") != want {
 		t.Errorf("trace\n got %s\nwant %s", strings.Join(trace, " "), want)
 	}
 	a := v.Alert

@@ -45,7 +45,10 @@ type Rule struct {
 	IgnoredFields []string // fields to look up in the ignore list
 	Correlation   *Correlation
 
-	wazuh     bool // in Wazuh's dialect
+	wazuh     bool           // in Wazuh's dialect
+	written   *osxml.Element // variables expanded
+	replaces  osxml.Pos      // where the rule is written that it overwrites
+	outer     string         // the name of the group around it
 	category  event.Category
 	decodedAs int // 0 for any decoder
 	tests     []test
@@ -155,6 +158,7 @@ type Tree struct {
 	rules    []*Rule // in order of reading
 	byID     map[int]*Rule
 	counters map[int][]Counter // by rule id: the composites that count its events
+	outside  Outside           // for Conditions
 }
 
 // Top returns the template of a category, nil if there is none.
