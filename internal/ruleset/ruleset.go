@@ -81,6 +81,7 @@ func (l *loader) decoders() {
 		names = l.defaultDecoders()
 	}
 	builder := decoder.NewBuilder(l.number)
+	builder.Wazuh = l.files.Wazuh
 	for _, name := range names {
 		roots, whole := l.read(name)
 		if builder.Add(roots) == 0 && whole && !strings.HasPrefix(path.Base(name), "local_") {
