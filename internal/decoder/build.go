@@ -63,7 +63,7 @@ func (b *Builder) compile(d *declaration) *node {
 	}
 	n.prematch = b.condition(d, d.prematch, pattern.OSRegex)
 	n.regex = b.condition(d, d.regex, pattern.OSRegex)
-	if n.regex != nil && !n.regex.Captures() && !n.regex.places {
+	if n.regex != nil && !n.regex.Captures() && !b.Wazuh {
 		b.faults.Add(d.regex.pos, "put what you want between ( and )", "decoder %s: the regex captures nothing", d.name)
 	}
 	for _, word := range d.order {
@@ -85,7 +85,11 @@ func (b *Builder) condition(d *declaration, x *expression, dialect pattern.Diale
 	case x.kind == kindOSRegex:
 		dialect = pattern.OSRegex
 	}
-	p, err := pattern.Compile(dialect, source)
+	compile := pattern.Compile
+	if b.Wazuh && dialect == pattern.OSRegex {
+		compile = func(_ pattern.Dialect, source string) (*pattern.Pattern, error) { return pattern.CompileInTurn(source) }
+	}
+	p, err := compile(dialect, source)
 	if err != nil {
 		b.faults.Add(x.pos, "", "decoder %s: %v", d.name, err)
 		return nil
