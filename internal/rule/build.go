@@ -233,7 +233,8 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 	}
 }
 
-// pattern compiles a phrase in the language that its element has, or that its type attribute names.
+// pattern compiles a phrase in the language that its element has, or that its type attribute names. In Wazuh "!" before an OS_Match pattern
+// negates it, which OSSEC has given up: the phrase is then turned around.
 func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, p *phrase) *pattern.Pattern {
 	source := p.text
 	switch p.kind {
@@ -243,6 +244,9 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 		dialect = pattern.OSRegex
 	case "pcre2":
 		dialect, source = pattern.PCRE, caseCounts+source
+	}
+	if rest, turned := strings.CutPrefix(source, "!"); turned && d.wazuh && dialect == pattern.OSMatch {
+		source, p.negate = rest, !p.negate
 	}
 	compiled, err := pattern.Compile(dialect, source)
 	if err != nil {
