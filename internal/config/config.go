@@ -26,6 +26,7 @@ type Config struct {
 	Rules      Rules
 	Alerts     Alerts
 	MemorySize int      // events remembered for composite rules; 0 for the default
+	Stats      int      // level of alerts about hours with far more events than usual; 0 for none
 	JSON       bool     // jsonout_output: alerts.json is written, too
 	Unused     []string // sections that were there and have no effect
 }
@@ -61,7 +62,7 @@ type Include struct {
 
 // Default returns the configuration that holds where no file says otherwise. It follows nothing.
 func Default() *Config {
-	return &Config{Alerts: Alerts{LogLevel: 1, MailLevel: 7}, JSON: true}
+	return &Config{Alerts: Alerts{LogLevel: 1, MailLevel: 7}, Stats: 4, JSON: true}
 }
 
 // Read parses the file of that name in fsys over the defaults. Its error is a *osxml.FaultError with all faults of the file, or tells why
@@ -220,6 +221,8 @@ func (r *reader) global(e *osxml.Element) {
 		switch name := strings.ToLower(child.Name); name {
 		case "memory_size":
 			r.number(child, &r.config.MemorySize, 2048, 5_000_000)
+		case "stats":
+			r.number(child, &r.config.Stats, 0, 16)
 		case "jsonout_output":
 			r.yes(child, &r.config.JSON)
 		default:

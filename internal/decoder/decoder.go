@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/osxml"
 	"github.com/yagura-hids/yagura/internal/pattern"
 )
 
@@ -47,6 +48,7 @@ type node struct {
 	name     string // as declared
 	reported string // the parent's, unless it has use_own_name
 	parent   string
+	pos      osxml.Pos // where it is written
 	id       int
 	category event.Category
 

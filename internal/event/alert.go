@@ -52,7 +52,7 @@ type Alert struct {
 	FullLog  string    `json:"full_log"`
 	Fields   []Dynamic `json:"fields,omitempty"`   // static ones by their names in [Field]'s order, then dynamic ones
 	Previous []string  `json:"previous,omitempty"` // a composite rule's earlier events, newest first, at most 11
-	Fired    int       `json:"fired"`              // how often the rule fired since the last full hour
+	Fired    int       `json:"fired,omitempty"`    // the alert's number among those of its rule since the last full hour; given by who writes it
 	Ruleset  string    `json:"ruleset"`            // the content hash of the ruleset that judged
 }
 
@@ -66,7 +66,7 @@ func (a *Alert) Field(name string) string {
 	return ""
 }
 
-// NewAlert returns the alert that rule raises for d. The caller adds Previous, Fired and Ruleset.
+// NewAlert returns the alert that rule raises for d. The caller adds Previous and Ruleset.
 func NewAlert(d *Decoded, rule Rule) *Alert {
 	a := &Alert{
 		ID: d.ID.AlertID(rule.ID), Event: d.ID, Time: d.Time, Rule: rule, Decoder: d.Decoder, Parent: d.Parent,

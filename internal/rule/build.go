@@ -33,7 +33,7 @@ const DefaultTimeframe = 360
 
 // NewBuilder returns an empty builder.
 func NewBuilder(outside Outside) *Builder {
-	return &Builder{outside: outside, tree: Tree{byID: map[int]*Rule{}, memories: map[int][]string{}}, slots: map[string]int{}}
+	return &Builder{outside: outside, tree: Tree{byID: map[int]*Rule{}, counters: map[int][]Counter{}}, slots: map[string]int{}}
 }
 
 // Add reads a file's elements, variables expanded. Parents come before their children, in this or an earlier file.
@@ -61,10 +61,11 @@ func (b *Builder) Add(file string, roots []*osxml.Element) {
 // Build links the histories, sorts, and returns the tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
 	t := &b.tree
+	t.outside = b.outside
 	for _, r := range t.rules {
 		b.freeze(r)
 	}
-	b.memories()
+	b.counters()
 	return t, b.faults.Err()
 }
 
@@ -91,6 +92,7 @@ func (b *Builder) rule(d *declaration) {
 func (b *Builder) overwrite(old *Rule, d *declaration) {
 	r := b.compile(d)
 	r.category, r.sortLevel, r.order, r.parents, r.children = old.category, old.sortLevel, old.order, old.parents, old.children
+	r.replaces = old.Pos
 	*old = *r
 }
 
@@ -100,7 +102,7 @@ func (b *Builder) compile(d *declaration) *Rule {
 		ID: d.id, Level: d.level, Pos: d.pos, Description: d.text("description"), GroupText: d.outer + d.text("group"), Info: d.info,
 		NoAlert: d.noAlert, Ignore: d.attrs["ignore"], CheckDiff: d.switches["check_diff"], FirstSeen: d.switches["if_fts"],
 		IgnoreFields: b.ignoreFields(d, "ignore"), IgnoredFields: b.ignoreFields(d, "check_if_ignored"),
-		category: event.CategorySyslog, Mitre: d.mitre, wazuh: d.wazuh,
+		category: event.CategorySyslog, Mitre: d.mitre, wazuh: d.wazuh, written: d.source, outer: d.outer,
 	}
 	r.Groups = event.SplitGroups(r.GroupText)
 	for _, i := range r.Info {

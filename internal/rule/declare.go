@@ -12,6 +12,7 @@ import (
 // declaration is a rule as written: strings, and where they stand.
 type declaration struct {
 	pos       osxml.Pos
+	source    *osxml.Element
 	outer     string // the group element's name
 	id, level int
 	attrs     map[string]int
@@ -65,7 +66,7 @@ func words(list string) map[string]bool {
 // declare reads one <rule>. It returns nil if the rule is too broken to go on with.
 func declare(outer string, e *osxml.Element, wazuh bool, faults *osxml.Faults) *declaration {
 	d := &declaration{
-		pos: e.Pos, outer: outer, wazuh: wazuh, attrs: map[string]int{}, texts: map[string]*phrase{}, all: map[string][]*osxml.Element{},
+		pos: e.Pos, source: e, outer: outer, wazuh: wazuh, attrs: map[string]int{}, texts: map[string]*phrase{}, all: map[string][]*osxml.Element{},
 		switches: map[string]bool{},
 	}
 	if !strings.EqualFold(e.Name, "rule") {

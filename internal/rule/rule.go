@@ -45,7 +45,10 @@ type Rule struct {
 	IgnoredFields []string // fields to look up in the ignore list
 	Correlation   *Correlation
 
-	wazuh     bool // in Wazuh's dialect
+	wazuh     bool           // in Wazuh's dialect
+	written   *osxml.Element // variables expanded
+	replaces  osxml.Pos      // where the rule is written that it overwrites
+	outer     string         // the name of the group around it
 	category  event.Category
 	decodedAs int // 0 for any decoder
 	tests     []test
@@ -81,7 +84,7 @@ const (
 // Correlation is what a composite rule asks of earlier events.
 type Correlation struct {
 	Kind      Kind
-	Key       string   // the history's, such as "sid/5716"
+	Key       string   // of the events that it looks at, such as "sid/5716", "group/40111", [Events]
 	Frequency int      // earlier events needed, less one: it fires on event Frequency+2
 	Timeframe int64    // seconds
 	Same      []string // fields: a static one's name as [event.Field.String] has it, or else a dynamic one's
@@ -100,7 +103,7 @@ type Correlation struct {
 	group *pattern.Pattern
 }
 
-// Events is the key of the history that ByRegex rules look at.
+// Events is the key of all events, which ByRegex rules look at.
 const Events = "events"
 
 // MatchesLog tells whether an earlier event's log is one that if_matched_regex counts. It holds for the other kinds. work is scratch memory.
@@ -154,7 +157,8 @@ type Tree struct {
 	tops     []*Rule
 	rules    []*Rule // in order of reading
 	byID     map[int]*Rule
-	memories map[int][]string // by rule id: the histories that its events go to
+	counters map[int][]Counter // by rule id: the composites that count its events
+	outside  Outside           // for Conditions
 }
 
 // Top returns the template of a category, nil if there is none.
@@ -173,6 +177,5 @@ func (t *Tree) Rules() []*Rule { return t.rules }
 // Rule returns the rule of that id, nil if there is none.
 func (t *Tree) Rule(id int) *Rule { return t.byID[id] }
 
-// Histories returns the keys of the histories that an event with this verdict goes to. A key stands there once for each place of the rule
-// below the tree's tops, for that is how often OSSEC counts it.
-func (t *Tree) Histories(r *Rule) []string { return t.memories[r.ID] }
+// Counters returns the composite rules that count the events whose verdict is the rule of that id. The slice is the tree's own.
+func (t *Tree) Counters(id int) []Counter { return t.counters[id] }

@@ -405,7 +405,7 @@ func TestAlert(t *testing.T) {
 	}
 }
 
-func TestHistories(t *testing.T) {
+func TestCounters(t *testing.T) {
 	b := load(t, below100(101, `level="5"`, "<group>fail,</group>")+below100(102, `level="5"`, "<group>fail,</group>")+
 		`<rule id="103" level="4"><if_sid>101, 102</if_sid><group>fail,</group></rule>`+
 		`<rule id="104" level="8" frequency="2"><if_matched_sid>0102</if_matched_sid></rule>`+
@@ -414,10 +414,14 @@ func TestHistories(t *testing.T) {
 		below100(108, `level="8" frequency="2" timeframe="400"`, "<if_matched_sid>106</if_matched_sid>")+
 		below100(109, `level="5"`, "<group>fail,</group>"))
 	for id, want := range map[int][]string{
-		101: {"group/105"}, 102: {"sid/102"}, 103: {"group/105", "group/105"}, 104: nil, 106: {"sid/106"}, 107: nil, 109: nil,
+		101: {"105 x 1"}, 102: {"104 x 1"}, 103: {"105 x 2"}, 104: nil, 106: {"108 x 1"}, 107: nil, 109: nil,
 	} {
-		if got := b.tree.Histories(b.tree.Rule(id)); !slices.Equal(got, want) {
-			t.Errorf("rule %d goes to %q, want %q", id, got, want)
+		var got []string
+		for _, c := range b.tree.Counters(id) {
+			got = append(got, fmt.Sprintf("%d x %d", c.ID, c.Times))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("rule %d is counted by %q, want %q", id, got, want)
 		}
 	}
 }
