@@ -113,7 +113,11 @@ func (l *loader) rules() {
 	}
 	builder := rule.NewBuilder(rule.Outside{Number: l.number, Decoder: l.set.Decoders.ID, List: l.list, Wazuh: l.files.Wazuh})
 	for _, name := range names {
-		if roots, whole := l.read(name); whole || len(roots) > 0 {
+		roots, whole := l.read(name)
+		if whole && len(roots) == 0 && l.files.Wazuh { // an empty file for rules to come
+			continue
+		}
+		if whole || len(roots) > 0 {
 			builder.Add(name, roots)
 		}
 	}
