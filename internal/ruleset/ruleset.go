@@ -30,6 +30,7 @@ type Set struct {
 	Index    *pattern.Index // of all patterns on the log
 	Hash     string         // of all files read: 16 hexadecimal digits
 	Files    int
+	Wazuh    bool // in Wazuh's dialect, not in OSSEC's
 	patterns []*pattern.Pattern
 }
 
@@ -55,6 +56,7 @@ func Load(fsys fs.FS, files config.Rules) (*Set, error) {
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
+	l.set.Wazuh = files.Wazuh
 	l.set.Index, l.set.patterns = pattern.NewIndex(l.patterns), l.patterns
 	l.set.Hash = hex.EncodeToString(l.sum.Sum(nil)[:8])
 	return &l.set, nil
