@@ -112,7 +112,7 @@ func (r *jsonReader) member(token json.Token) {
 // set gives the field of the current path a value, if it is a static one or there is room.
 func (r *jsonReader) set(value string) {
 	name, value := plain(string(r.path)), plain(value)
-	f, static := staticField(name)
+	f, static := event.ParseWazuhField(name)
 	if name == "systemname" { // Wazuh's word for it here
 		f, static = event.SystemName, true
 	}

@@ -90,7 +90,7 @@ func (d *declaration) jsonOffset(e *osxml.Element, faults *osxml.Faults) {
 func (d *declaration) slot(word string) slot {
 	parse := event.ParseField
 	if d.wazuh {
-		parse = staticField
+		parse = event.ParseWazuhField
 	}
 	if f, ok := parse(word); ok {
 		return slot{field: f}
@@ -98,22 +98,12 @@ func (d *declaration) slot(word string) slot {
 	return slot{dynamic: word}
 }
 
-// staticField is ParseField by the exact word.
-func staticField(word string) (event.Field, bool) {
-	f, ok := event.ParseField(word)
-	return f, ok && (f != event.Filename || word == f.String())
-}
-
 // wazuhFTS returns the one word for a field of an fts list.
 func (d *declaration) wazuhFTS(word string) string {
-	switch f, ok := staticField(word); {
-	case !ok:
-		return word
-	case f == event.Data:
-		return "data"
-	default:
+	if f, ok := event.ParseWazuhField(word); ok {
 		return f.String()
 	}
+	return word
 }
 
 func (d *declaration) checkWazuh(add func(pos osxml.Pos, hint, what string)) {

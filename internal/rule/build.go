@@ -227,7 +227,11 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 			gates = nil
 			fallthrough
 		default:
-			r.tests = append(r.tests, onText(compiled, p.negate, texts[e.plain]))
+			text := texts[e.plain]
+			if text == nil {
+				text = b.fieldText(d, e.plain)
+			}
+			r.tests = append(r.tests, onText(compiled, p.negate, text))
 		}
 		if gates != nil && !p.negate {
 			*gates = append(*gates, b.outside.Number(compiled))
@@ -235,7 +239,8 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 	}
 }
 
-// pattern compiles a phrase in the language that its element has, or that its type attribute names.
+// pattern compiles a phrase in the language that its element has, or that its type attribute names. In Wazuh "!" before an OS_Match pattern
+// negates it, which OSSEC has given up: the phrase is then turned around.
 func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, p *phrase) *pattern.Pattern {
 	source := p.text
 	switch p.kind {
@@ -245,6 +250,9 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 		dialect = pattern.OSRegex
 	case "pcre2":
 		dialect, source = pattern.PCRE, caseCounts+source
+	}
+	if rest, turned := strings.CutPrefix(source, "!"); turned && d.wazuh && dialect == pattern.OSMatch {
+		source, p.negate = rest, !p.negate
 	}
 	compiled, err := pattern.Compile(dialect, source)
 	if err != nil {
@@ -302,9 +310,9 @@ func (b *Builder) action(r *Rule, d *declaration) {
 	}
 }
 
-// fieldText returns how to find what a <field> looks at: a dynamic field, in Wazuh's dialect a static one, too.
+// fieldText returns how to find a field by name: a dynamic field, in Wazuh's dialect a static one, too.
 func (b *Builder) fieldText(d *declaration, name string) func(*Subject) *pattern.Text {
-	if f, static := staticField(name); static && d.wazuh {
+	if f, static := event.ParseWazuhField(name); static && d.wazuh {
 		return fieldText(f)
 	}
 	slot := b.slot(name)

@@ -34,10 +34,14 @@ type bench struct {
 	hits    pattern.Hits
 }
 
-func tryLoad(tb testing.TB, files ...string) (*bench, error) {
+func tryLoad(tb testing.TB, files ...string) (*bench, error) { return tryLoadAs(tb, false, files...) }
+
+// tryLoadAs loads files in OSSEC's dialect or in Wazuh's.
+func tryLoadAs(tb testing.TB, wazuh bool, files ...string) (*bench, error) {
 	tb.Helper()
 	var patterns []*pattern.Pattern
 	b := rule.NewBuilder(rule.Outside{
+		Wazuh: wazuh,
 		Number: func(p *pattern.Pattern) int {
 			patterns = append(patterns, p)
 			return len(patterns) - 1

@@ -56,7 +56,7 @@ func Load(fsys fs.FS, files config.Rules) (*Set, error) {
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
-	l.set.Wazuh = l.files.Wazuh
+	l.set.Wazuh = files.Wazuh
 	l.set.Index, l.set.patterns = pattern.NewIndex(l.patterns), l.patterns
 	l.set.Hash = hex.EncodeToString(l.sum.Sum(nil)[:8])
 	return &l.set, nil
@@ -116,7 +116,11 @@ func (l *loader) rules() {
 	}
 	builder := rule.NewBuilder(rule.Outside{Number: l.number, Decoder: l.set.Decoders.ID, List: l.list, Wazuh: l.files.Wazuh})
 	for _, name := range names {
-		if roots, whole := l.read(name); whole || len(roots) > 0 {
+		roots, whole := l.read(name)
+		if whole && len(roots) == 0 && l.files.Wazuh { // an empty file for rules to come
+			continue
+		}
+		if whole || len(roots) > 0 {
 			builder.Add(name, roots)
 		}
 	}
