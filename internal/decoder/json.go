@@ -96,7 +96,9 @@ func (r *jsonReader) member(token json.Token) {
 		r.object()
 	case json.Delim('['):
 		if r.how.csv {
-			r.set(string(r.commas(nil)))
+			if list := r.commas(nil); len(list) > 0 {
+				r.set(string(list))
+			}
 		} else {
 			r.set(string(r.print(nil, token)))
 		}
