@@ -18,9 +18,7 @@
 //	11 1140804070.368  11623 1.2.3.4 …      squid
 //
 // Wazuh's rulesets are made for lines that are taken apart a little differently: control characters stay, the space behind "sshd[12]:" may
-// be missing, xferlog's log has no space before it, and there is one format more:
-//
-//	12 2021-04-21 10:16:09.404756-0700      host and program follow (also with T for the first space)
+// be missing, xferlog's log has no space before it, and format 3's zone may have no colon, behind six digits.
 package predecode
 
 import (
@@ -39,7 +37,7 @@ func Split(d *event.Decoded, server string, wazuh bool) {
 		p = p[1:]
 	}
 	n := syslogHeader(p)
-	if wazuh && numericZone(p) {
+	if wazuh && plainZone(p) {
 		n = 32
 	}
 	if n > 0 {
@@ -117,9 +115,9 @@ func isoHeader(p string) int {
 	return 0
 }
 
-// numericZone tells whether p begins with format 12, which has 32 bytes.
-func numericZone(p string) bool {
-	return len(p) > 32 && digit(p[0]) && at(p, "--::. ", 4, 7, 13, 16, 19, 31) && (p[10] == ' ' || p[10] == 'T') && (p[26] == '-' || p[26] == '+')
+// plainZone tells whether p begins with 2021-04-21T10:16:09.404756-0700, of 32 bytes with its space.
+func plainZone(p string) bool {
+	return len(p) > 32 && at(p, "--T::. ", 4, 7, 10, 13, 16, 19, 31) && (p[26] == '-' || p[26] == '+')
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
