@@ -17,8 +17,8 @@
 //	10 [Time 2006.12.28 15:53:55 UTC] …     OS X's ASL, with [Sender], [Host] and [Message] groups
 //	11 1140804070.368  11623 1.2.3.4 …      squid
 //
-// Wazuh's rulesets are made for lines that are taken apart a little differently: control characters stay, the space behind "sshd[12]:" may
-// be missing, xferlog's log has no space before it, and format 3's zone may have no colon, behind six digits.
+// Wazuh reads them a little differently: no blank need follow "program:", there is no format 5 and no fraction behind a comma in format 3, but
+// a zone such as +0200, xferlog loses its blank, tabs stay, and an agent's host is its name.
 package predecode
 
 import (
@@ -28,24 +28,30 @@ import (
 )
 
 // Split fills d's FullLog, Log, Hostname and Program from its Text and Location. server is this machine's short name, the host of lines
-// that name none. wazuh tells that the ruleset is in Wazuh's dialect.
-func Split(d *event.Decoded, server string, wazuh bool) {
-	d.FullLog = clean(d.Text, wazuh)
+// that name none.
+func Split(d *event.Decoded, server string) { splitter{}.split(d, server) }
+
+// SplitWazuh is Split as Wazuh does it.
+func SplitWazuh(d *event.Decoded, server string) { splitter{wazuh: true}.split(d, server) }
+
+// splitter is Split in one of the dialects.
+type splitter struct{ wazuh bool }
+
+func (w splitter) split(d *event.Decoded, server string) {
+	d.FullLog = w.clean(d.Text)
 	d.Log, d.Hostname, d.Program = d.FullLog, "", ""
 	p := d.FullLog
 	if len(p) > 2 && p[1:3] == "\xc3\xa4" { // German months, Jän and Mär: the letter counts as one byte, and the first byte never matters here
 		p = p[1:]
 	}
-	n := syslogHeader(p)
-	if wazuh && plainZone(p) {
-		n = 32
-	}
-	if n > 0 {
-		hostAndProgram(d, strings.TrimPrefix(p[n:], " "), wazuh)
+	if n := w.syslogHeader(p); n > 0 {
+		w.hostAndProgram(d, strings.TrimPrefix(p[n:], " "))
 	} else {
-		other(d, p, wazuh)
+		w.other(d, p)
 	}
 	switch {
+	case strings.HasPrefix(d.Location, "(") && w.wazuh:
+		d.Hostname, _, _ = strings.Cut(d.Location[1:], ")")
 	case strings.HasPrefix(d.Location, "("):
 		d.Hostname = d.Location
 	case d.Hostname == "":
@@ -53,11 +59,14 @@ func Split(d *event.Decoded, server string, wazuh bool) {
 	}
 }
 
-// clean deletes control characters, bytes 0x00 to 0x1F and 0x7F; for Wazuh only zeros.
-func clean(s string, wazuh bool) string {
-	stays := func(c byte) bool { return c >= ' ' && c != 0x7f || wazuh && c != 0 }
+// clean deletes control characters: bytes 0x00 to 0x1F, of which Wazuh keeps the tab, and 0x7F.
+func (w splitter) clean(s string) string {
+	tab := byte(' ')
+	if w.wazuh {
+		tab = '\t'
+	}
 	i := 0
-	for i < len(s) && stays(s[i]) {
+	for i < len(s) && (s[i] >= ' ' || s[i] == tab) && s[i] != 0x7f {
 		i++
 	}
 	if i == len(s) {
@@ -65,7 +74,7 @@ func clean(s string, wazuh bool) string {
 	}
 	b := append(make([]byte, 0, len(s)), s[:i]...)
 	for ; i < len(s); i++ {
-		if stays(s[i]) {
+		if (s[i] >= ' ' || s[i] == tab) && s[i] != 0x7f {
 			b = append(b, s[i])
 		}
 	}
@@ -83,28 +92,28 @@ func at(p, want string, places ...int) bool {
 }
 
 // syslogHeader returns the length of a header of the formats 1 to 5, 0 if p begins with none.
-func syslogHeader(p string) int {
+func (w splitter) syslogHeader(p string) int {
 	switch n := len(p); {
 	case n > 16 && at(p, "  :: ", 3, 6, 9, 12, 15):
 		return 16
 	case n > 23 && at(p, "-- ::,", 4, 7, 10, 13, 16, 19):
 		return 23
 	case n > 32 && at(p, "--T::", 4, 7, 10, 13, 16):
-		return isoHeader(p)
+		return w.isoHeader(p)
 	case n > 20 && digit(p[0]) && at(p, "   :: ", 4, 8, 11, 14, 17, 20):
 		return 21
-	case n > 19 && digit(p[0]) && at(p, "::-::", 4, 7, 10, 13, 16):
+	case n > 19 && !w.wazuh && digit(p[0]) && at(p, "::-::", 4, 7, 10, 13, 16):
 		return 20
 	}
 	return 0
 }
 
 // isoHeader is syslogHeader for format 3, on 33 bytes or more. A zone must follow, and be hours and minutes; without it, it is no header.
-func isoHeader(p string) int {
+func (w splitter) isoHeader(p string) int {
 	if at(p, ": ", 22, 25) {
 		return 26
 	}
-	if p[19] != '.' && p[19] != ',' {
+	if p[19] != '.' && (p[19] != ',' || w.wazuh) {
 		return 0
 	}
 	for k := 24; k <= 29; k++ {
@@ -112,12 +121,10 @@ func isoHeader(p string) int {
 			return k + 3
 		}
 	}
+	if w.wazuh && p[31] == ' ' {
+		return 32
+	}
 	return 0
-}
-
-// plainZone tells whether p begins with 2021-04-21T10:16:09.404756-0700, of 32 bytes with its space.
-func plainZone(p string) bool {
-	return len(p) > 32 && at(p, "--T::. ", 4, 7, 10, 13, 16, 19, 31) && (p[26] == '-' || p[26] == '+')
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
@@ -142,7 +149,7 @@ func nameByte(c byte) bool {
 }
 
 // hostAndProgram reads "host program[pid]: log", or Solaris's "program: log".
-func hostAndProgram(d *event.Decoded, s string, wazuh bool) {
+func (w splitter) hostAndProgram(d *event.Decoded, s string) {
 	d.Log = s
 	n := nameRun(s)
 	switch {
@@ -151,7 +158,7 @@ func hostAndProgram(d *event.Decoded, s string, wazuh bool) {
 	case n < len(s) && s[n] == ' ':
 		d.Hostname = s[:n]
 		d.Log = s[n+1:]
-		program(d, d.Log, wazuh)
+		w.program(d, d.Log)
 	default:
 		return
 	}
@@ -163,46 +170,41 @@ func hostAndProgram(d *event.Decoded, s string, wazuh bool) {
 }
 
 // program reads "program: ", "program[pid]: " or "program[pid] " off s.
-func program(d *event.Decoded, s string, wazuh bool) {
+func (w splitter) program(d *event.Decoded, s string) {
 	n := nameRun(s)
 	rest := s[n:]
-	log, ok := afterColon(rest, wazuh)
 	switch {
-	case ok:
-		d.Program, d.Log = s[:n], log
+	case strings.HasPrefix(rest, ": "):
+		d.Program, d.Log = s[:n], rest[2:]
+	case w.wazuh && strings.HasPrefix(rest, ":"):
+		d.Program, d.Log = s[:n], rest[1:]
 	case len(rest) > 1 && rest[0] == '[' && digit(rest[1]):
-		if log, ok := afterPID(rest, wazuh); ok {
+		if log, ok := w.afterPID(rest); ok {
 			d.Program, d.Log = s[:n], log
 		}
 	case len(rest) > 1 && rest[0] == '|' && rest[1] >= 'a' && rest[1] <= 'z':
-		aix(d, rest[1:])
+		w.aix(d, rest[1:])
 	}
-}
-
-// afterColon returns what follows ": ", for Wazuh also ":".
-func afterColon(s string, wazuh bool) (log string, ok bool) {
-	if log, ok = strings.CutPrefix(s, ": "); !ok && wazuh {
-		log, ok = strings.CutPrefix(s, ":")
-	}
-	return log, ok
 }
 
 // afterPID returns what follows "[123]: " or "[123] ".
-func afterPID(s string, wazuh bool) (log string, ok bool) {
+func (w splitter) afterPID(s string) (log string, ok bool) {
 	k := 1
 	for k < len(s) && digit(s[k]) {
 		k++
 	}
-	rest, closed := strings.CutPrefix(s[k:], "]")
-	if log, ok = afterColon(rest, wazuh); !ok {
-		log, ok = strings.CutPrefix(rest, " ")
+	if rest, ok := strings.CutPrefix(s[k:], "]: "); ok {
+		return rest, true
 	}
-	return log, ok && closed
+	if rest, ok := strings.CutPrefix(s[k:], "]:"); ok && w.wazuh {
+		return rest, true
+	}
+	return strings.CutPrefix(s[k:], "] ")
 }
 
 // aix reads AIX's "auth|security:info program[pid]: log", from behind the bar. OSSEC makes a program of half the line where no ": "
 // follows; here such a line just has none.
-func aix(d *event.Decoded, s string) {
+func (w splitter) aix(d *event.Decoded, s string) {
 	i := 0
 	for i < len(s) && alnum(s[i]) {
 		i++
@@ -220,18 +222,18 @@ func aix(d *event.Decoded, s string) {
 	if log, ok := strings.CutPrefix(s[n:], ": "); ok {
 		d.Program, d.Log = s[:n], log
 	} else if len(s) > n+1 && s[n] == '[' && digit(s[n+1]) {
-		if log, ok := afterPID(s[n:], false); ok {
+		if log, ok := w.afterPID(s[n:]); ok {
 			d.Program, d.Log = s[:n], log
 		}
 	}
 }
 
 // other strips the headers of the formats 6 to 11.
-func other(d *event.Decoded, p string, wazuh bool) {
+func (w splitter) other(d *event.Decoded, p string) {
 	switch n := len(p); {
 	case n > 27 && at(p, "   ::   ", 3, 7, 10, 13, 16, 19, 24, 26):
 		d.Log = p[24:]
-		if wazuh {
+		if w.wazuh {
 			d.Log = p[25:]
 		}
 	case n > 23 && at(p, "/-::. ", 2, 5, 8, 11, 14, 21):
