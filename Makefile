@@ -11,12 +11,13 @@ COUNT ?= 6
 FUZZTIME ?= 60s
 OSSEC_RULESET ?=
 ORACLE ?=
+WAZUH_RULESET ?=
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## Show this list.
-	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: need-go ## Build bin/yagura.
@@ -57,6 +58,12 @@ conformance: need-go ## Compare with OSSEC's recorded verdicts: make conformance
 	@[ -d "$(OSSEC_RULESET)" ] && [ -d "$(ORACLE)" ] || { \
 		echo "make conformance: OSSEC_RULESET names a folder with OSSEC's rules, ORACLE one with recordings (*.jsonl); see docs/compatibility.md"; exit 1; }
 	OSSEC_RULESET="$(abspath $(OSSEC_RULESET))" ORACLE="$(abspath $(ORACLE))" $(GO) test -count=1 -v -run '^TestOSSEC' ./internal/predecode ./internal/conformance
+
+.PHONY: conformance-wazuh
+conformance-wazuh: need-go ## Run Wazuh's own test cases on its rules: make conformance-wazuh WAZUH_RULESET=DIR (a checkout of wazuh-ruleset)
+	@[ -d "$(WAZUH_RULESET)/tools/rules-testing/tests" ] || { \
+		echo "make conformance-wazuh: WAZUH_RULESET names a folder with Wazuh's decoders/, rules/, lists/ and tools/rules-testing/"; exit 1; }
+	WAZUH_RULESET="$(abspath $(WAZUH_RULESET))" $(GO) test -count=1 -v -run '^TestWazuh' ./internal/conformance
 
 .PHONY: clean
 clean: ## Delete what was built. Alerts and state of a running Yagura are elsewhere, and stay.

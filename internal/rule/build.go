@@ -227,7 +227,11 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 			gates = nil
 			fallthrough
 		default:
-			r.tests = append(r.tests, onText(compiled, p.negate, texts[e.plain]))
+			text := texts[e.plain]
+			if text == nil {
+				text = b.fieldText(d, e.plain)
+			}
+			r.tests = append(r.tests, onText(compiled, p.negate, text))
 		}
 		if gates != nil && !p.negate {
 			*gates = append(*gates, b.outside.Number(compiled))
@@ -306,9 +310,9 @@ func (b *Builder) action(r *Rule, d *declaration) {
 	}
 }
 
-// fieldText returns how to find what a <field> looks at: a dynamic field, in Wazuh's dialect a static one, too.
+// fieldText returns how to find a field by name: a dynamic field, in Wazuh's dialect a static one, too.
 func (b *Builder) fieldText(d *declaration, name string) func(*Subject) *pattern.Text {
-	if f, static := staticField(name); static && d.wazuh {
+	if f, static := event.ParseWazuhField(name); static && d.wazuh {
 		return fieldText(f)
 	}
 	slot := b.slot(name)

@@ -70,7 +70,7 @@ func listField(f event.Field) func(*Subject) (string, bool) {
 
 // listName is listField for the fields of Wazuh: all static ones, and dynamic ones.
 func listName(name string) func(*Subject) (string, bool) {
-	if f, static := staticField(name); static {
+	if f, static := event.ParseWazuhField(name); static {
 		return listField(f)
 	}
 	return func(s *Subject) (string, bool) { return s.Dynamic(name) }

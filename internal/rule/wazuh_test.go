@@ -48,6 +48,8 @@ func TestWazuhConditions(t *testing.T) {
 		{`<location>^he</location>`, "x", "", true},
 		{`<location negate="yes">^he</location>`, "x", "", false},
 		{`<data type="pcre2">^[a-f]+$</data>`, "x", "data=abc", true},
+		{`<data>abc</data>`, "x", "extra_data=abc", false},
+		{`<extra_data>abc</extra_data>`, "x", "extra_data=abc", true},
 		{`<program_name negate="yes">sshd</program_name>`, "x", "program=su", true},
 		{`<program_name negate="yes">sshd</program_name>`, "x", "", false},
 		{`<action>drop</action>`, "x", "action=DROP", false},
@@ -74,7 +76,11 @@ func TestWazuhConditions(t *testing.T) {
 		if tt.want {
 			want = 101
 		}
-		if got := loadWazuh(t, below100(101, `level="5"`, tt.elements)).judge(fill(newEvent(tt.log), tt.fields)); got != want {
+		d := fill(newEvent(tt.log), tt.fields)
+		if data, ok := strings.CutPrefix(tt.fields, "data="); ok { // Wazuh's is no other name of extra_data
+			d.SetDynamic("data", data)
+		}
+		if got := loadWazuh(t, below100(101, `level="5"`, tt.elements)).judge(d); got != want {
 			t.Errorf("%s on %q %s: rule %d, want %d", tt.elements, tt.log, tt.fields, got, want)
 		}
 	}

@@ -30,6 +30,7 @@ type Set struct {
 	Index    *pattern.Index // of all patterns on the log
 	Hash     string         // of all files read: 16 hexadecimal digits
 	Files    int
+	Wazuh    bool // in Wazuh's dialect, not in OSSEC's
 	patterns []*pattern.Pattern
 }
 
@@ -55,6 +56,7 @@ func Load(fsys fs.FS, files config.Rules) (*Set, error) {
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
+	l.set.Wazuh = files.Wazuh
 	l.set.Index, l.set.patterns = pattern.NewIndex(l.patterns), l.patterns
 	l.set.Hash = hex.EncodeToString(l.sum.Sum(nil)[:8])
 	return &l.set, nil
@@ -81,6 +83,7 @@ func (l *loader) decoders() {
 		names = l.defaultDecoders()
 	}
 	builder := decoder.NewBuilder(l.number)
+	builder.Wazuh = l.files.Wazuh
 	for _, name := range names {
 		roots, whole := l.read(name)
 		if builder.Add(roots) == 0 && whole && !strings.HasPrefix(path.Base(name), "local_") {
@@ -113,7 +116,11 @@ func (l *loader) rules() {
 	}
 	builder := rule.NewBuilder(rule.Outside{Number: l.number, Decoder: l.set.Decoders.ID, List: l.list, Wazuh: l.files.Wazuh})
 	for _, name := range names {
-		if roots, whole := l.read(name); whole || len(roots) > 0 {
+		roots, whole := l.read(name)
+		if whole && len(roots) == 0 && l.files.Wazuh { // an empty file for rules to come
+			continue
+		}
+		if whole || len(roots) > 0 {
 			builder.Add(name, roots)
 		}
 	}
