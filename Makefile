@@ -8,7 +8,7 @@ ARGS ?=
 TESTFLAGS ?=
 RACE ?= -race
 COUNT ?= 6
-FUZZTIME ?= 10s
+FUZZTIME ?= 60s
 OSSEC_RULESET ?=
 ORACLE ?=
 WAZUH_RULESET ?=
@@ -46,7 +46,7 @@ bench: need-go ## Run the benchmarks COUNT times, into .cache/bench.txt; OLD=ear
 	$(TOOL) benchstat $(OLD) .cache/bench.txt
 
 .PHONY: fuzz
-fuzz: need-go ## Fuzz each parser of outside bytes for FUZZTIME (10s).
+fuzz: need-go ## Fuzz each parser of outside bytes for FUZZTIME (60s).
 	@$(GO) test -list '^Fuzz' $(or $(PKG),./...) >.cache/fuzz.txt || { cat .cache/fuzz.txt; exit 1; }
 	@awk '/^Fuzz/ { f[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, f[i]; n = 0 }' .cache/fuzz.txt | { \
 		n=0; while read -r pkg name; do n=$$((n + 1)); echo "$$pkg $$name"; \

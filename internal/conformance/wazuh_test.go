@@ -93,7 +93,7 @@ func (f withList) Open(name string) (fs.File, error) {
 // keys are the lines of a case that Wazuh's own runner looks at. It passes over what else stands there, such as logs' second lines.
 var keys = regexp.MustCompile(`^(\[.*\]\s*$|log \S+ (pass|fail)\s*=|rule\s*=|alert\s*=|decoder\s*=)`)
 
-func runCases(t *testing.T, set *ruleset.Set, file string) share {
+func wazuhCases(t *testing.T, file string) []ruletest.Case {
 	t.Helper()
 	src, err := os.ReadFile(file)
 	if err != nil {
@@ -110,8 +110,13 @@ func runCases(t *testing.T, set *ruleset.Set, file string) share {
 	if err != nil { // such as a section whose logs are all misspelt, which Wazuh's runner passes over
 		t.Log(err)
 	}
+	return cases
+}
+
+func runCases(t *testing.T, set *ruleset.Set, file string) share {
+	t.Helper()
 	var n share
-	for _, c := range cases {
+	for _, c := range wazuhCases(t, file) {
 		failures, err := ruletest.Run(set, analysis.Options{Server: "vm", LogLevel: 1}, c, map[int]bool{})
 		if err != nil {
 			t.Fatal(err)

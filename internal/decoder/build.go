@@ -76,28 +76,22 @@ func (b *Builder) condition(d *declaration, x *expression, dialect pattern.Diale
 	if x == nil {
 		return nil
 	}
-	source, places := x.text, false
-	switch {
-	case x.pcre:
+	if x.pcre {
 		dialect = pattern.PCRE
-	case x.kind == kindPCRE:
-		dialect, source, places = pattern.PCRE, caseCounts+source, true
-	case x.kind == kindOSRegex:
-		dialect = pattern.OSRegex
 	}
-	compile := pattern.Compile
-	if b.Wazuh && dialect == pattern.OSRegex {
-		compile = func(_ pattern.Dialect, source string) (*pattern.Pattern, error) { return pattern.CompileInTurn(source) }
+	c := &condition{offset: x.offset}
+	var err error
+	if b.Wazuh {
+		err = c.compileWazuh(dialect, x)
+	} else {
+		c.Pattern, err = pattern.Compile(dialect, x.text)
 	}
-	p, err := compile(dialect, source)
 	if err != nil {
 		b.faults.Add(x.pos, "", "decoder %s: %v", d.name, err)
 		return nil
 	}
-	if places {
-		p.KeepPlaces()
-	}
-	return &condition{Pattern: p, number: b.number(p), offset: x.offset, places: places}
+	c.number = b.number(c.Pattern)
+	return c
 }
 
 // identify returns the id of the decoders that report that name: the first one's, here offered.
@@ -116,7 +110,7 @@ func (b *Builder) addTop(n *node) {
 	} else {
 		b.tree.unnamed = append(b.tree.unnamed, n)
 	}
-	if b.Wazuh && n.program != nil && n.program.Source() == "" && n.prematch != nil {
+	if b.Wazuh && n.program != nil && n.program.Source() == "" && !n.program.negate && n.prematch != nil {
 		twin := *n // an empty program_name also accepts the empty program of ": text"
 		b.tree.unnamed = append(b.tree.unnamed, &twin)
 	}

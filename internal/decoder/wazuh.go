@@ -6,6 +6,7 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/osxml"
+	"github.com/yagura-hids/yagura/internal/pattern"
 )
 
 // Wazuh's dialect is OSSEC's with more words, and with some that mean something else:
@@ -17,6 +18,8 @@ import (
 //	a child without prematch                 gives its fields, but is not what is reported: its type, fts and use_own_name have no effect
 //	after_regex                              begins behind the last regex of the chain that held
 //	a dynamic field that a chain finds twice keeps its first value
+//	OS_Regex                                 looks for its alternatives in turn, see [pattern.CompileInTurn]
+//	OS_Match                                 begins with ! to accept what it does not match
 //	program_name, empty                      accepts every program
 const (
 	kindOSMatch = "osmatch"
@@ -49,6 +52,28 @@ func (d *declaration) patternKind(e *osxml.Element, a osxml.Attr, faults *osxml.
 		faults.Add(a.Pos, "write osregex or pcre2; osmatch is for program_name", "decoder %s: <%s type=%q>", d.name, e.Name, a.Value)
 	}
 	return kind
+}
+
+// compileWazuh compiles an expression whose element is in that dialect, unless its type says otherwise.
+func (c *condition) compileWazuh(dialect pattern.Dialect, x *expression) (err error) {
+	source := x.text
+	switch x.kind {
+	case kindOSRegex:
+		dialect = pattern.OSRegex
+	case kindPCRE:
+		dialect, source, c.places = pattern.PCRE, caseCounts+source, true
+	}
+	switch dialect {
+	case pattern.OSRegex:
+		c.Pattern, err = pattern.CompileInTurn(source)
+		return err
+	case pattern.OSMatch:
+		source, c.negate = strings.CutPrefix(source, "!")
+	}
+	if c.Pattern, err = pattern.Compile(dialect, source); c.places && err == nil {
+		c.KeepPlaces()
+	}
+	return err
 }
 
 // wazuhSetting reads the elements that only Wazuh has.
@@ -99,7 +124,7 @@ func (d *declaration) slot(word string) slot {
 }
 
 // wazuhFTS returns the one word for a field of an fts list.
-func wazuhFTS(word string) string {
+func (d *declaration) wazuhFTS(word string) string {
 	if f, ok := event.ParseWazuhField(word); ok {
 		return f.String()
 	}

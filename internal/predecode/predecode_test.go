@@ -75,7 +75,7 @@ var headers = []struct{ line, host, program, log string }{
 func split(line, location string) *event.Decoded {
 	d := new(event.Decoded)
 	d.Reset(&event.Event{Location: location, Text: line})
-	predecode.Split(d, server)
+	predecode.Split(d, server, false)
 	return d
 }
 
@@ -102,11 +102,11 @@ func TestSplitWazuh(t *testing.T) {
 		{"2021-04-21T10:16:09.404756+07:00 h1 sshd[12]: hi", "h1", "sshd", "hi"},
 		{"2021-04-21T10:16:09.404756Z h1 sshd[12]: hi", server, "", "2021-04-21T10:16:09.404756Z h1 sshd[12]: hi"},
 		{"Mon Apr 17 18:27:14 2006 1 64.1.2.3 x", server, "", "1 64.1.2.3 x"},
-		{"a\tb\x00\x01", server, "", "a\tb"},
+		{"a\tb\x00\x01", server, "", "a\tb\x01"},
 	} {
 		d := new(event.Decoded)
 		d.Reset(&event.Event{Location: "stdin", Text: h.line})
-		predecode.SplitWazuh(d, server)
+		predecode.Split(d, server, true)
 		if d.Hostname != h.host || d.Program != h.program || d.Log != h.log {
 			t.Errorf("%q:\n got host %q program %q log %q\nwant host %q program %q log %q", h.line, d.Hostname, d.Program, d.Log, h.host, h.program, h.log)
 		}
@@ -209,7 +209,7 @@ func TestSplitAllocatesNothing(t *testing.T) {
 	d := new(event.Decoded)
 	for _, h := range headers {
 		ev := &event.Event{Text: h.line}
-		if n := testing.AllocsPerRun(10, func() { d.Reset(ev); predecode.Split(d, server) }); n != 0 {
+		if n := testing.AllocsPerRun(10, func() { d.Reset(ev); predecode.Split(d, server, false) }); n != 0 {
 			t.Errorf("%q: %v allocations", h.line, n)
 		}
 	}
@@ -222,13 +222,9 @@ func FuzzSplit(f *testing.F) {
 		f.Add(h.line, "stdin", true)
 	}
 	f.Fuzz(func(t *testing.T, text, location string, wazuh bool) {
-		way := predecode.Split
-		if wazuh {
-			way = predecode.SplitWazuh
-		}
 		d := new(event.Decoded)
 		d.Reset(&event.Event{Location: location, Text: text})
-		way(d, server)
+		predecode.Split(d, server, wazuh)
 		if !wazuh && strings.ContainsFunc(d.FullLog, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			t.Errorf("control character in %q", d.FullLog)
 		}
@@ -240,7 +236,7 @@ func FuzzSplit(f *testing.F) {
 		}
 		again := new(event.Decoded)
 		again.Reset(&event.Event{Location: location, Text: d.FullLog})
-		way(again, server)
+		predecode.Split(again, server, wazuh)
 		if again.Log != d.Log || again.Hostname != d.Hostname || again.Program != d.Program {
 			t.Errorf("%q read twice differs", text)
 		}
@@ -257,7 +253,7 @@ func BenchmarkSplit(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				d.Reset(ev)
-				predecode.Split(d, server)
+				predecode.Split(d, server, false)
 			}
 		})
 	}

@@ -56,7 +56,7 @@ func Load(fsys fs.FS, files config.Rules) (*Set, error) {
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
-	l.set.Wazuh = l.files.Wazuh
+	l.set.Wazuh = files.Wazuh
 	l.set.Index, l.set.patterns = pattern.NewIndex(l.patterns), l.patterns
 	l.set.Hash = hex.EncodeToString(l.sum.Sum(nil)[:8])
 	return &l.set, nil
