@@ -249,7 +249,7 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 	case "osregex":
 		dialect = pattern.OSRegex
 	case "pcre2":
-		dialect, source = pattern.PCRE, caseCounts+source
+		dialect, source = pattern.PCRE, pattern.WazuhPCRE(source)
 	}
 	if rest, turned := strings.CutPrefix(source, "!"); turned && d.wazuh && dialect == pattern.OSMatch {
 		source, p.negate = rest, !p.negate
