@@ -15,8 +15,8 @@ import (
 
 // rulesFlags choose the ruleset and the configuration.
 type rulesFlags struct {
-	Conf  string `help:"OSSEC's ossec.conf: logs to follow, levels, and its <rules> (relative to its folder, or to the one above etc/)." type:"path" placeholder:"FILE" env:"YAGURA_CONF"`
-	Rules string `help:"Ruleset, instead of the one in --conf: a folder laid out as /var/ossec is used alone; one with decoders/ or rules/ adds its files to the built-in ones and replaces those of the same name." type:"path" placeholder:"DIR" env:"YAGURA_RULES"`
+	Conf  string `help:"OSSEC's ossec.conf: logs to follow, levels, and its <rules> or <ruleset> (relative to its folder, or to the one above etc/)." type:"path" placeholder:"FILE" env:"YAGURA_CONF"`
+	Rules string `help:"Ruleset, instead of the one in --conf: a folder laid out as OSSEC's or Wazuh's /var/ossec, or as wazuh-ruleset, is used alone; one with decoders/ or rules/ adds its files to the built-in ones and replaces those of the same name." type:"path" placeholder:"DIR" env:"YAGURA_RULES"`
 	Host  string `help:"This machine's name in events whose line names none (default: the host name)." placeholder:"NAME"`
 }
 
@@ -33,6 +33,9 @@ func (f rulesFlags) load() (*config.Config, *ruleset.Set, error) {
 	set, err := ruleset.Load(fsys, files)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the ruleset%s has faults:\n%w", f.where(conf), err)
+	}
+	if err := set.Warnings(); err != nil {
+		warn(fmt.Sprintf("the ruleset%s has faults that Wazuh passes over, too:\n%v", f.where(conf), err))
 	}
 	return conf, set, nil
 }

@@ -18,6 +18,9 @@ type Builder struct {
 	tree    Tree
 	outside Outside
 	slots   map[string]int // of dynamic fields, by lower-case name; see Subject.dynamic
+
+	warnings osxml.Faults
+	leaveOut bool // the rule at hand; see slip
 }
 
 // Outside is what rules name that isn't theirs.
@@ -58,6 +61,9 @@ func (b *Builder) Add(file string, roots []*osxml.Element) {
 	}
 }
 
+// Warnings returns what Wazuh warns of and passes over, as does a builder of its dialect: a *osxml.FaultError, or nil.
+func (b *Builder) Warnings() error { return b.warnings.Err() }
+
 // Build links the histories, sorts, and returns the tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
 	t := &b.tree
@@ -73,24 +79,36 @@ func (b *Builder) rule(d *declaration) {
 	old := b.tree.byID[d.id]
 	switch {
 	case d.overwrite && d.id >= 10 && old == nil:
-		b.faults.Add(d.pos, "remove overwrite, or load the file that defines it before this one", "rule %d: overwrite, but there is no such rule", d.id)
+		b.slips().Add(d.pos, "remove overwrite, or load the file that defines it before this one", "rule %d: overwrite, but there is no such rule", d.id)
 	case d.overwrite && d.id >= 10:
 		b.overwrite(old, d)
 		return
 	case old != nil:
-		b.faults.Add(d.pos, fmt.Sprintf(`give it another id, or write overwrite="yes"; the first is at %s`, old.Pos), "rule %d is defined twice", d.id)
+		b.slips().Add(d.pos, fmt.Sprintf(`give it another id, or write overwrite="yes"; the first is at %s`, old.Pos), "rule %d is defined twice", d.id)
 		return
 	}
+	b.leaveOut = false
 	r := b.compile(d)
+	if b.leaveOut {
+		return
+	}
 	r.order = len(b.tree.rules)
 	b.tree.byID[r.ID] = r
 	b.tree.rules = append(b.tree.rules, r)
 	b.place(r, d)
+	if b.leaveOut && len(r.parents) == 0 {
+		delete(b.tree.byID, r.ID)
+		b.tree.rules = b.tree.rules[:r.order]
+	}
 }
 
 // overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay.
 func (b *Builder) overwrite(old *Rule, d *declaration) {
+	b.leaveOut = false
 	r := b.compile(d)
+	if b.leaveOut { // the old one stays
+		return
+	}
 	r.category, r.sortLevel, r.order, r.parents, r.children = old.category, old.sortLevel, old.order, old.parents, old.children
 	r.replaces = old.Pos
 	*old = *r
@@ -173,6 +191,20 @@ func (b *Builder) fault(d *declaration, p *phrase, hint, what string, args ...an
 		pos = p.pos
 	}
 	b.faults.Add(pos, hint, "rule %d: %s", d.id, fmt.Sprintf(what, args...))
+}
+
+// slips are where that goes which OSSEC refuses and Wazuh, whose own rules have such slips, warns of and passes over.
+func (b *Builder) slips() *osxml.Faults {
+	if b.outside.Wazuh {
+		return &b.warnings
+	}
+	return &b.faults
+}
+
+// slip notes a slip that costs Wazuh the rule, or the place where it is wrong.
+func (b *Builder) slip(d *declaration, p *phrase, hint, what string, args ...any) {
+	b.slips().Add(p.pos, hint, "rule %d: %s", d.id, fmt.Sprintf(what, args...))
+	b.leaveOut = d.wazuh
 }
 
 func (b *Builder) decodedAs(r *Rule, d *declaration) {
