@@ -60,9 +60,9 @@ conformance: need-go ## Compare with OSSEC's recorded verdicts: make conformance
 	OSSEC_RULESET="$(abspath $(OSSEC_RULESET))" ORACLE="$(abspath $(ORACLE))" $(GO) test -count=1 -v -run '^TestOSSEC' ./internal/predecode ./internal/conformance
 
 .PHONY: conformance-wazuh
-conformance-wazuh: need-go ## Run Wazuh's own test cases on its rules: make conformance-wazuh WAZUH_RULESET=DIR (a checkout of wazuh-ruleset)
-	@[ -d "$(WAZUH_RULESET)/tools/rules-testing/tests" ] || { \
-		echo "make conformance-wazuh: WAZUH_RULESET names a folder with Wazuh's decoders/, rules/, lists/ and tools/rules-testing/"; exit 1; }
+conformance-wazuh: need-go ## Run Wazuh's own test cases on its rules: make conformance-wazuh WAZUH_RULESET=DIR 
+	@[ -d "$(WAZUH_RULESET)/tools/rules-testing" ] || [ -d "$(WAZUH_RULESET)/ruleset/testing" ] || { \
+		echo "make conformance-wazuh: WAZUH_RULESET names a checkout of wazuh-ruleset, or of wazuh 4.3 or later"; exit 1; }
 	WAZUH_RULESET="$(abspath $(WAZUH_RULESET))" $(GO) test -count=1 -v -run '^TestWazuh' ./internal/conformance
 
 .PHONY: clean

@@ -111,6 +111,9 @@ func (b *Builder) overwrite(old *Rule, d *declaration) {
 	}
 	r.category, r.sortLevel, r.order, r.parents, r.children = old.category, old.sortLevel, old.order, old.parents, old.children
 	r.replaces = old.Pos
+	if o, n := old.Correlation, r.Correlation; d.wazuh && o != nil && n != nil && o.Kind != ByRegex { // which events count stays, too
+		n.Kind, n.Key, n.group, n.log = o.Kind, o.Key, o.group, nil
+	}
 	*old = *r
 }
 
