@@ -85,10 +85,11 @@ func (b *Builder) rule(d *declaration) {
 	b.place(r, d)
 }
 
-// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay.
+// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay. Siblings that are read later
+// are sorted by its new level, as in OSSEC.
 func (b *Builder) overwrite(old *Rule, d *declaration) {
 	r := b.compile(d)
-	r.category, r.sortLevel, r.order, r.parents, r.children = old.category, old.sortLevel, old.order, old.parents, old.children
+	r.category, r.order, r.parents, r.children = old.category, old.order, old.parents, old.children
 	*old = *r
 }
 
@@ -120,15 +121,15 @@ func (b *Builder) compile(d *declaration) *Rule {
 	return r
 }
 
-// sortLevel is the level by which siblings are asked. Level 0 goes before all; accuracy 0 goes last.
+// sortLevel is what siblings are sorted by, a hundred for each level. Level 0 goes before all; those of accuracy 0 go last, by their level.
 func sortLevel(level, accuracy int) int {
 	switch {
 	case level == 0:
-		return 99
+		return 9900
 	case accuracy == 0:
-		return level / 100
+		return level
 	}
-	return level
+	return 100 * level
 }
 
 func (r *Rule) option(o string) {
