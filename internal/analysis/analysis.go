@@ -8,9 +8,6 @@
 package analysis
 
 import (
-	"strconv"
-	"time"
-
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/pattern"
 	"github.com/yagura-hids/yagura/internal/predecode"
@@ -24,6 +21,11 @@ type Options struct {
 	LogLevel  int    // alerts are recorded from this level on
 	MailLevel int    // and marked for mail from this one on
 
+	// What OSSEC's daemon does, and its logtest doesn't:
+	NameActions bool // a firewall's word for an action becomes DROP, CLOSED, ALLOW or UNKNOWN
+	DropRepeats bool // a message that is one of the last three of its log is not judged
+	StatsLevel  int  // the level of alerts about hours with far more events than usual; 0 for none
+
 	// Trace, if not nil, is told of every step with every rule, as it is taken.
 	Trace func(r *rule.Rule, step Step)
 }
@@ -36,6 +38,9 @@ const (
 	Trying Step = iota
 	Matched
 	TryingChildren
+	Mismatched   // the event doesn't hold what the rule asks
+	Unremembered // the past doesn't
+	Silent       // the rule holds, but neither does a child nor may it alert itself
 )
 
 // Engine analyses events one after another. It keeps scratch memory, so each goroutine needs its own; the ruleset they may share.
@@ -48,20 +53,26 @@ type Engine struct {
 	hits    pattern.Hits
 	subject rule.Subject
 	state   State
+	entry   Entry // the event's id and time, as remembered
+	now     int64 // its time in seconds since 1970
 	prior   prior
+	asked   []asked
+	key     []byte // scratch
 	path    []int
 }
 
 // New returns an engine for a ruleset.
 func New(set *ruleset.Set, opts Options) *Engine { return &Engine{set: set, opts: opts} }
 
-// Verdict is what an event came to. What it points to is the engine's, good until the next Analyze, but for Alert, which is the caller's.
+// Verdict is what an event came to. What it points to is the engine's, good until the next Analyze, but for the alerts, which
+// are the caller's.
 type Verdict struct {
 	Decoded *event.Decoded
 	Rule    *rule.Rule   // the rule that holds, nil if none does
 	Matched []int        // the rules that held on the way to it, from the top, itself the last
 	Ignored bool         // the rule fired while its ignore time ran
 	Alert   *event.Alert // nil if nothing is to be recorded
+	Excess  *event.Alert // about the number of events, beside the verdict; nil for nearly all events
 }
 
 // Analyze judges an event. Its only errors are the state's: the event must then be analysed again, and no change of it be stored.
@@ -72,22 +83,41 @@ func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	e.text.Reset(d.Log)
 	e.set.Index.Scan(&e.text, &e.hits)
 	e.set.Decoders.Decode(d, &e.text, &e.hits)
-	e.state, e.prior, e.path = state, prior{}, e.path[:0]
-	if d.Accumulate {
-		if err := e.accumulate(); err != nil {
-			return Verdict{}, err
-		}
-	}
+	e.state, e.prior, e.asked, e.path = state, prior{}, e.asked[:0], e.path[:0]
+	e.entry, e.now = Entry{Event: ev.ID, Time: ev.Time.UnixNano()}, ev.Time.Unix()
 	v := Verdict{Decoded: d}
-	r, err := e.judge()
-	if err != nil || r == nil {
+	if dropped, err := e.asDaemon(&v); dropped || err != nil {
 		return v, err
 	}
-	v.Rule, v.Matched = r, e.path
-	if r.Level == 0 {
-		return v, nil
+	r, err := e.judge()
+	if err != nil {
+		return Verdict{}, err
 	}
-	return v, e.outcome(r, &v)
+	if r != nil {
+		v.Rule, v.Matched = r, e.path
+	}
+	return e.outcome(v)
+}
+
+// asDaemon does what comes between decoding and rules. It tells whether the event ends there.
+func (e *Engine) asDaemon(v *Verdict) (dropped bool, err error) {
+	if e.opts.NameActions && e.decoded.Category == event.CategoryFirewall {
+		nameAction(&e.decoded)
+	}
+	if e.opts.DropRepeats && e.decoded.Category == event.CategorySyslog {
+		if dropped, err = e.repeats(); dropped || err != nil {
+			return dropped, err
+		}
+	}
+	if e.decoded.Accumulate {
+		if err := e.share(); err != nil {
+			return false, err
+		}
+	}
+	if e.opts.StatsLevel > 0 {
+		v.Excess, err = e.excess()
+	}
+	return false, err
 }
 
 // judge finds the rule that holds.
@@ -108,10 +138,12 @@ func (e *Engine) judge() (*rule.Rule, error) {
 func (e *Engine) check(r *rule.Rule) (*rule.Rule, error) {
 	e.trace(r, Trying)
 	if !r.Matches(&e.subject) {
+		e.trace(r, Mismatched)
 		return nil, nil
 	}
 	earlier := e.prior.logs // of its parents; it may hold without being the verdict
 	if ok, err := e.remembers(r); !ok || err != nil {
+		e.trace(r, Unremembered)
 		e.prior.logs = earlier
 		return nil, err
 	}
@@ -127,6 +159,7 @@ func (e *Engine) check(r *rule.Rule) (*rule.Rule, error) {
 		}
 	}
 	if r.NoAlert {
+		e.trace(r, Silent)
 		e.path, e.prior.logs = e.path[:len(e.path)-1], earlier
 		return nil, nil
 	}
@@ -139,45 +172,25 @@ func (e *Engine) trace(r *rule.Rule, step Step) {
 	}
 }
 
-// outcome does what follows from a rule of level 1 or more: ignoring, remembering, alerting.
-func (e *Engine) outcome(r *rule.Rule, v *Verdict) error {
-	d := &e.decoded
-	now := d.Time.Unix()
-	fired, err := e.count(r, now)
-	if err != nil {
-		return err
+// outcome does what follows from a verdict: of level 1 or more it is remembered and recorded, unless it is ignored.
+func (e *Engine) outcome(v Verdict) (Verdict, error) {
+	r := v.Rule
+	if r == nil || r.Level == 0 {
+		return v, e.remember(nil)
 	}
-	if v.Ignored, err = e.ignored(r, now); v.Ignored || err != nil {
-		return err
+	var err error
+	if v.Ignored, err = e.ignored(r); err != nil {
+		return Verdict{}, err
 	}
-	alert := event.NewAlert(d, r.Alert(e.opts.MailLevel))
-	if keys := e.set.Rules.Histories(r); len(keys) > 0 {
-		err = e.state.Remember(&Entry{
-			Keys: keys, Event: d.ID, Time: now, Level: e.prior.level, Category: d.Category, Hostname: d.Hostname,
-			Fields: alert.Fields, Log: d.Log, FullLog: d.FullLog,
-		})
-		if err != nil {
-			return err
-		}
+	if v.Ignored {
+		return v, e.remember(nil)
+	}
+	if err := e.remember(r); err != nil {
+		return Verdict{}, err
 	}
 	if r.Recorded(e.opts.LogLevel) {
-		alert.Previous, alert.Fired, alert.Ruleset = e.prior.logs, fired, e.set.Hash
-		v.Alert = alert
+		v.Alert = event.NewAlert(&e.decoded, r.Alert(&e.decoded, e.opts.MailLevel))
+		v.Alert.Previous, v.Alert.Ruleset = e.prior.logs, e.set.Hash
 	}
-	return nil
-}
-
-// count notes that a rule fired and returns how often it has since the last full hour.
-func (e *Engine) count(r *rule.Rule, now int64) (int, error) {
-	key := "fired/" + strconv.Itoa(r.ID)
-	n, _, err := e.state.Note(key)
-	if err != nil {
-		return 0, err
-	}
-	if hour := now / int64(time.Hour/time.Second); n.Time != hour {
-		n = Note{Time: hour}
-	}
-	n.Count++
-	n.Event = e.decoded.ID
-	return n.Count, e.state.SetNote(key, n)
+	return v, nil
 }

@@ -131,7 +131,7 @@ func TestFrequency(t *testing.T) {
 		{"of level 0 nothing is remembered", `<rule id="101" level="0"><if_sid>100</if_sid></rule>` + nine(`frequency="1"`, "<if_matched_sid>101</if_matched_sid>"), 9, nil},
 		{"frequency 126", nine(`frequency="126" timeframe="999"`, sid), 140, []int{128}},
 		{"frequency 127", nine(`frequency="127" timeframe="999"`, sid), 140, []int{129}},
-		{"frequency 128", nine(`frequency="128" timeframe="999"`, sid), 300, nil},
+		{"frequency 128", nine(`frequency="128" timeframe="999"`, sid), 300, []int{130, 260}},
 		{"frequency 128 of a group", nine(`frequency="128" timeframe="999"`, group), 140, []int{130}},
 		{"the timeframe is too short", nine(`frequency="3" timeframe="3"`, sid), 9, nil},
 		{"the timeframe just suffices", nine(`frequency="3" timeframe="4"`, sid), 9, []int{5}},
@@ -293,9 +293,6 @@ func TestIgnore(t *testing.T) {
 		if v.Rule.ID != 103 || v.Ignored != tt.ignored || (v.Alert == nil) != tt.ignored {
 			t.Errorf("after %d s: rule %d, ignored %t, alert %t; want ignored %t", tt.second, v.Rule.ID, v.Ignored, v.Alert != nil, tt.ignored)
 		}
-		if v.Alert != nil && v.Alert.Fired != map[int]int{0: 1, 60: 4, 120: 7}[tt.second] {
-			t.Errorf("after %d s: fired %d times; ignored firings count as well", tt.second, v.Alert.Fired)
-		}
 	}
 }
 
@@ -303,14 +300,16 @@ func TestIgnore(t *testing.T) {
 func TestOlderAfterNewer(t *testing.T) {
 	e, state := engine(t, `<rule id="101" level="5"><if_sid>100</if_sid><match>base</match></rule>
 <rule id="102" level="10" frequency="1" timeframe="60" ignore="60"><if_matched_sid>101</if_matched_sid></rule>`), analysis.NewMemory(0)
-	const year = 365 * 24 * 3600
+	const year = 365 * 24 * time.Hour
 	for i, want := range []int{101, 101, 102, 101, 101, 102} {
-		second := year + i
+		at, epoch := start.Add(year), uint64(1)
 		if i >= 3 {
-			second = i
+			at, epoch = start, 2 // each log has its own
 		}
-		if v := e.analyze(t, state, second, "evt base"); v.Rule.ID != want || v.Ignored {
-			t.Errorf("event %d: rule %d, ignored %t; want %d", i+1, v.Rule.ID, v.Ignored, want)
+		ev := &event.Event{ID: event.ID{Agent: "a", Epoch: epoch, Seq: uint64(i)}, Time: at.Add(time.Duration(i) * time.Second), Location: "here", Text: "Nov  4 12:00:00 h t: evt base"}
+		v, err := e.Analyze(ev, state)
+		if err != nil || v.Rule.ID != want || v.Ignored {
+			t.Errorf("event %d: rule %d, ignored %t, %v; want %d", i+1, v.Rule.ID, v.Ignored, err, want)
 		}
 	}
 }
@@ -388,22 +387,6 @@ func TestAccumulate(t *testing.T) {
 	}
 }
 
-func TestFired(t *testing.T) {
-	e, state := engine(t, ""), analysis.NewMemory(0)
-	for i, tt := range []struct {
-		at   string
-		want int
-	}{{"12:00:00", 1}, {"12:59:59", 2}, {"13:00:00", 1}, {"13:30:00", 2}, {"15:00:00", 1}} {
-		at, err := time.Parse(time.TimeOnly, tt.at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v := e.analyzeAt(t, state, i, at.AddDate(2026, 0, 0), "Nov  4 12:00:00 h t: evt"); v.Alert.Fired != tt.want {
-			t.Errorf("at %s fired %d times, want %d", tt.at, v.Alert.Fired, tt.want)
-		}
-	}
-}
-
 func TestForwarded(t *testing.T) {
 	e, state := engine(t, ""), analysis.NewMemory(0)
 	v := e.analyzeAt(t, state, 1, start, "ossec: Alert Level: 3; Rule: 100 - x; Location: web1->/log; user: joe;  the log itself")
@@ -421,14 +404,14 @@ func TestVerdict(t *testing.T) {
 	var trace []string
 	e := engineWith(t, `<rule id="101" level="5"><if_sid>100</if_sid><match>yes</match></rule><rule id="102" level="9" noalert="1"><if_sid>100</if_sid></rule>`,
 		analysis.Options{Server: "vm", LogLevel: 4, MailLevel: 5, Trace: func(r *rule.Rule, step analysis.Step) {
-			trace = append(trace, fmt.Sprint([]string{"try", "match", "children"}[step], r.ID))
+			trace = append(trace, fmt.Sprint([]string{"try", "match", "children", "miss", "forget", "silent"}[step], r.ID))
 		}})
 	state := analysis.NewMemory(0)
 	v := e.analyze(t, state, 7, "evt yes srcip=192.0.2.1")
 	if !slices.Equal(v.Matched, []int{1, 100, 101}) {
 		t.Errorf("matched %v", v.Matched)
 	}
-	if want := "try1 match1 children1 try100 match100 children100 try102 match102 try101 match101"; strings.Join(trace, " ") != want {
+	if want := "try1 match1 children1 try100 match100 children100 try102 match102 silent102 try101 match101"; strings.Join(trace, " ") != want {
 		t.Errorf("trace\n got %s\nwant %s", strings.Join(trace, " "), want)
 	}
 	a := v.Alert
@@ -459,32 +442,18 @@ func (f *failing) call() error {
 	return nil
 }
 
-func (f *failing) History(key string) ([]*analysis.Entry, error) {
+func (f *failing) Item(key string) (*analysis.Item, error) {
 	if err := f.call(); err != nil {
 		return nil, err
 	}
-	return f.State.History(key)
+	return f.State.Item(key)
 }
 
-func (f *failing) Remember(e *analysis.Entry) error {
+func (f *failing) Put(key string, i *analysis.Item) error {
 	if err := f.call(); err != nil {
 		return err
 	}
-	return f.State.Remember(e)
-}
-
-func (f *failing) Note(key string) (analysis.Note, bool, error) {
-	if err := f.call(); err != nil {
-		return analysis.Note{}, false, err
-	}
-	return f.State.Note(key)
-}
-
-func (f *failing) SetNote(key string, n analysis.Note) error {
-	if err := f.call(); err != nil {
-		return err
-	}
-	return f.State.SetNote(key, n)
+	return f.State.Put(key, i)
 }
 
 // At whichever call the state fails, the error reaches the caller, and no alert does.

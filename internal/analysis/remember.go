@@ -1,7 +1,8 @@
 package analysis
 
 import (
-	"encoding/json"
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,15 +10,6 @@ import (
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/rule"
 )
-
-// prior is what a composite rule found in the past, for its alert.
-type prior struct {
-	level int      // the composite's, with which its own event is marked
-	logs  []string // of the events that it counted, newest first
-}
-
-// maxPrevious is how many earlier events an alert shows.
-const maxPrevious = 11
 
 // remembers tells whether the conditions of r hold that need more than the event.
 func (e *Engine) remembers(r *rule.Rule) (bool, error) {
@@ -37,112 +29,59 @@ func (e *Engine) remembers(r *rule.Rule) (bool, error) {
 	return e.correlates(r)
 }
 
-// correlates looks back through a composite rule's history, newest first. An entry that a rule of this level or higher has used already
-// ends the look, as does one beyond the timeframe. Frequency entries are counted; one more makes the rule hold.
-func (e *Engine) correlates(r *rule.Rule) (bool, error) {
-	c := r.Correlation
-	history, err := e.state.History(c.Key)
-	if err != nil || len(history) <= c.Frequency {
-		return false, err
-	}
-	now := e.decoded.Time.Unix()
-	count := 0
-	for i := len(history) - 1; i >= 0; i-- {
-		past := history[i]
-		if now-past.Time > c.Timeframe || past.Level >= r.Level {
-			return false, nil
-		}
-		if past.Time-now > c.Timeframe || !e.comparable(c, past) { // a later log was replayed before this one
-			continue
-		}
-		if count < c.Frequency {
-			count++
-			continue
-		}
-		return true, e.fire(r, history, i)
-	}
-	return false, nil
-}
-
-// fire marks the newest entry and the deciding one as used by the rule, and gathers what the alert will show.
-func (e *Engine) fire(r *rule.Rule, history []*Entry, deciding int) error {
-	e.prior = prior{level: r.Level, logs: e.previous(r.Correlation, history, deciding)}
-	newest, oldest := history[len(history)-1], history[deciding]
-	newest.Level, oldest.Level = r.Level, r.Level
-	if err := e.state.Remember(newest); err != nil {
-		return err
-	}
-	return e.state.Remember(oldest)
-}
-
-// previous returns the texts of the entries counted, newest first; for a rule id's history with the deciding one.
-func (e *Engine) previous(c *rule.Correlation, history []*Entry, deciding int) []string {
-	last := deciding
-	if c.Kind != rule.BySID {
-		last++
-	}
-	var logs []string
-	for i := len(history) - 1; i >= last && len(logs) < maxPrevious; i-- {
-		if e.comparable(c, history[i]) {
-			logs = append(logs, history[i].FullLog)
-		}
-	}
-	return logs
-}
-
-// comparable tells whether an earlier event counts for a composite rule and this event. Both must have what is compared.
-func (e *Engine) comparable(c *rule.Correlation, past *Entry) bool {
-	d := &e.decoded
-	if c.Kind == rule.ByRegex && past.Category != d.Category {
-		return false
-	}
-	if c.Location && past.Hostname != d.Hostname {
-		return false
-	}
-	for _, name := range c.Same {
-		if then, now, ok := e.both(name, past); !ok || then != now {
-			return false
-		}
-	}
-	for _, name := range c.Different {
-		if then, now, ok := e.both(name, past); !ok || then == now {
-			return false
-		}
-	}
-	return c.MatchesLog(past.Log, &e.past)
-}
-
-func (e *Engine) both(name string, past *Entry) (then, now string, ok bool) {
-	f, known := event.ParseField(name)
-	now, ok = e.decoded.Get(f)
-	if !known || !ok {
-		return "", "", false
-	}
-	then, ok = past.Field(name)
-	return then, now, ok
-}
-
 // ignored tells whether r fired less than its ignore time ago, or what fired it is on the ignore list. If not, it notes this firing.
-func (e *Engine) ignored(r *rule.Rule, now int64) (bool, error) {
+func (e *Engine) ignored(r *rule.Rule) (bool, error) {
 	if r.Ignore > 0 {
-		key := "ignore/" + strconv.Itoa(r.ID)
-		n, ok, err := e.state.Note(key)
-		if err != nil || ok && max(now-n.Time, n.Time-now) < int64(r.Ignore) {
+		if ok, err := e.tooSoon(r); ok || err != nil {
 			return ok, err
-		}
-		if err := e.state.SetNote(key, Note{Time: now, Event: e.decoded.ID}); err != nil {
-			return false, err
 		}
 	}
 	if len(r.IgnoredFields) > 0 {
-		if _, ok, err := e.state.Note("ignored/" + e.key(r.IgnoredFields)); ok || err != nil {
-			return ok, err
+		item, err := e.state.Item("ignored/" + e.fields(r.IgnoredFields))
+		if err != nil || item != nil && item.find(e.decoded.ID) < 0 {
+			return item != nil, err
 		}
 	}
 	if len(r.IgnoreFields) > 0 {
-		return false, e.state.SetNote("ignored/"+e.key(r.IgnoreFields), Note{Time: now, Event: e.decoded.ID})
+		_, err := e.first("ignored/" + e.fields(r.IgnoreFields))
+		return false, err
 	}
 	return false, nil
+}
+
+// maxPasses is how many firings that were not ignored a rule remembers, for events that come twice.
+const maxPasses = 16
+
+// tooSoon tells whether r fired, and was not ignored, less than its ignore time from now, before or after. If not, it notes this firing.
+func (e *Engine) tooSoon(r *rule.Rule) (bool, error) {
+	key := "ignore/" + strconv.Itoa(r.ID)
+	item, err := e.state.Item(key)
+	if err != nil {
+		return false, err
+	}
+	if item == nil {
+		item = &Item{}
+	}
+	if item.find(e.entry.Event) >= 0 {
+		return false, nil
+	}
+	for i := range item.Past {
+		if apart := e.now - item.Past[i].Time/1e9; max(apart, -apart) < int64(r.Ignore) {
+			return true, nil
+		}
+	}
+	item.keep(e.entry, maxPasses)
+	item.Until = max(item.Until, e.now+int64(r.Ignore))
+	return false, e.state.Put(key, item)
+}
+
+// first tells whether nothing was kept under key before this event, and keeps that it was.
+func (e *Engine) first(key string) (bool, error) {
+	item, err := e.state.Item(key)
+	if err != nil || item != nil {
+		return err == nil && item.find(e.entry.Event) == 0, err
+	}
+	return true, e.state.Put(key, &Item{Past: []Entry{e.entry}, Time: e.now})
 }
 
 // firstSeen tells whether the decoder's fts fields are seen for the first time, and remembers them.
@@ -150,12 +89,47 @@ func (e *Engine) firstSeen() (bool, error) {
 	if len(e.decoded.FTS) == 0 {
 		return false, nil
 	}
-	key := "fts/" + e.key(append([]string{"name"}, e.decoded.FTS...))
-	_, known, err := e.state.Note(key)
-	if known || err != nil {
+	key := e.fields(append([]string{"name"}, e.decoded.FTS...))
+	if e.decoded.Category != event.CategoryIDS {
+		return e.first("first/" + key)
+	}
+	if item, err := e.state.Item("first/" + key); item != nil || err != nil {
+		return err == nil && item.find(e.entry.Event) == 0, err
+	}
+	return e.firstAlike(key)
+}
+
+// OSSEC's fts_list_size and fts_min_size_for_str, and how many keys must be alike.
+const (
+	recentKeys = 32
+	alikeBytes = 14
+	alikeKeys  = 3
+)
+
+// firstAlike is first for the events of intrusion detection systems: if several of the last keys begin alike, all that begin so count as one.
+func (e *Engine) firstAlike(key string) (bool, error) {
+	recent, err := e.state.Item("recent/ids")
+	if err != nil {
 		return false, err
 	}
-	return true, e.state.SetNote(key, Note{Time: e.decoded.Time.Unix(), Event: e.decoded.ID})
+	if recent == nil {
+		recent = &Item{}
+	}
+	alike := 0
+	for i := range recent.Past {
+		if past := &recent.Past[i]; len(key) > alikeBytes && strings.HasPrefix(past.Text, key[:alikeBytes+1]) && past.before(&e.entry) {
+			alike++
+		}
+	}
+	if alike >= alikeKeys {
+		key = key[:alikeBytes]
+	}
+	first, err := e.first("first/" + key)
+	if err != nil || recent.find(e.entry.Event) >= 0 {
+		return first, err
+	}
+	recent.keep(Entry{Event: e.entry.Event, Time: e.entry.Time, Text: key}, recentKeys)
+	return first, e.state.Put("recent/ids", recent)
 }
 
 // keyFields are the fields of OSSEC's fts and ignore lines, in their order, each with the words that select it.
@@ -168,14 +142,11 @@ var keyFields = []struct {
 	{event.SystemName, []string{"system_name"}},
 }
 
-// maxKey is how much of what strangers write a key holds, in bytes.
-const maxKey = 255
-
-// key joins the selected fields of the event to one text, maxKey bytes at most.
-func (e *Engine) key(fields []string) string {
+// fields joins the selected fields of the event to one text, maxKey bytes at most.
+func (e *Engine) fields(selected []string) string {
 	d := &e.decoded
 	parts := make([]string, 0, len(keyFields)+2)
-	has := func(word string) bool { return slices.Contains(fields, word) }
+	has := func(word string) bool { return slices.Contains(selected, word) }
 	name := ""
 	if has("name") {
 		name = d.Decoder
@@ -196,6 +167,22 @@ func (e *Engine) key(fields []string) string {
 	return key[:min(len(key), maxKey)]
 }
 
+// What check_diff keeps of a host and rule: so many outputs, for events that come twice or late, so much of each, in bytes, and so long.
+const (
+	maxOutputs = 4
+	maxOutput  = 8 << 10
+	outputDays = 90 * 24 * 3600
+)
+
+// output returns what is kept of a log: the end of a long one becomes its hash.
+func output(log string) string {
+	if len(log) <= maxOutput {
+		return log
+	}
+	sum := sha256.Sum256([]byte(log))
+	return strings.ToValidUTF8(log[:maxOutput], "") + fmt.Sprintf("... (%d bytes, SHA-256 %x)", len(log), sum)
+}
+
 // differs tells whether the log differs from the last one that this rule saw of this host. The first one never does.
 func (e *Engine) differs(r *rule.Rule) (bool, error) {
 	d := &e.decoded
@@ -205,62 +192,104 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 	}
 	host = host[:min(len(host), maxKey)] // strangers write hosts' names
 	key := "diff/" + host + "/" + strconv.Itoa(r.ID)
-	last, known, err := e.state.Note(key)
-	if err != nil || known && last.Text == d.Log {
+	item, err := e.state.Item(key)
+	if err != nil {
 		return false, err
 	}
-	if known {
-		e.prior.logs = []string{"Previous output:", last.Text}
+	if item == nil {
+		item = &Item{}
 	}
-	return known, e.state.SetNote(key, Note{Time: d.Time.Unix(), Event: d.ID, Text: d.Log})
+	place := len(item.Past) // of this output among the others
+	for place > 0 && !item.Past[place-1].before(&e.entry) {
+		place--
+	}
+	again := place < len(item.Past) && item.Past[place].Event == d.ID
+	text := output(d.Log)
+	switch {
+	case place > 0 && item.Past[place-1].Text != text:
+		e.prior.logs = []string{"Previous output:", item.Past[place-1].Text}
+	case place > 0 || again:
+		return false, nil
+	}
+	if again {
+		return true, nil
+	}
+	item.Past = slices.Insert(item.Past, place, Entry{Event: d.ID, Time: e.entry.Time, Text: text})
+	item.Past = item.Past[max(len(item.Past)-maxOutputs, 0):]
+	item.Time, item.Until = e.now, e.now+outputDays
+	return place > 0, e.state.Put(key, item)
 }
 
-// accumulated are the fields that events of one id share.
-var accumulated = []event.Field{event.DstUser, event.SrcUser, event.DstIP, event.SrcIP, event.DstPort, event.SrcPort, event.Data}
+// sharedFields are the fields that events of one id share.
+var sharedFields = []event.Field{event.DstUser, event.SrcUser, event.DstIP, event.SrcIP, event.DstPort, event.SrcPort, event.Data}
 
-// How long, in seconds, and how much, in bytes, is shared, and under how long a key.
+// How long, in seconds, and how much, in bytes, is shared.
 const (
-	accumulateFor  = 120
-	accumulateMost = 80
-	accumulateKey  = maxKey + len("accumulate/")
+	shareFor  = 120
+	shareMost = 80
 )
 
-// accumulate fills the fields that the event lacks from earlier events of its host, decoder and id, and keeps its own for later ones.
-func (e *Engine) accumulate() error {
+// share fills the fields that the event lacks from earlier events of its host, decoder and id, and keeps its own for later ones, as a decoder
+// with accumulate wants it.
+func (e *Engine) share() error {
 	d := &e.decoded
 	id, ok := d.Get(event.FieldID)
-	if !ok || id == "" {
+	key := "shared/" + d.Hostname + " " + d.Decoder + " " + id
+	if !ok || id == "" || len(key) > maxKey+len("shared/") {
 		return nil
 	}
-	key := "accumulate/" + d.Hostname + " " + d.Decoder + " " + id
-	if len(key) > accumulateKey {
-		return nil
-	}
-	n, known, err := e.state.Note(key)
+	item, err := e.state.Item(key)
 	if err != nil {
 		return err
 	}
-	shared := map[string]string{}
-	now := d.Time.Unix()
-	if known && now-n.Time <= accumulateFor {
-		if err := json.Unmarshal([]byte(n.Text), &shared); err != nil {
-			return err
-		}
+	if item == nil {
+		item = &Item{}
 	}
-	for _, f := range accumulated {
-		mine, _ := d.Get(f)
-		theirs := shared[f.String()]
+	earlier := item.Past[:len(item.Past):len(item.Past)]
+	for len(earlier) > 0 && !earlier[len(earlier)-1].before(&e.entry) {
+		earlier = earlier[:len(earlier)-1]
+	}
+	late := len(earlier) < len(item.Past)
+	if len(earlier) > 0 && e.now-earlier[len(earlier)-1].Time/1e9 > shareFor {
+		earlier = nil
+	}
+	mine := e.fill(earlier)
+	if late {
+		return nil
+	}
+	item.Past = append(withoutTouch(earlier), Entry{Event: d.ID, Time: e.entry.Time, Fields: mine})
+	item.Time, item.Until = e.now, e.now+shareFor
+	return e.state.Put(key, item)
+}
+
+// fill gives the event the fields that it lacks, and returns those that only it has.
+func (e *Engine) fill(earlier []Entry) []event.Dynamic {
+	d := &e.decoded
+	var mine []event.Dynamic
+	for _, f := range sharedFields {
+		value, _ := d.Get(f)
+		theirs := ""
+		for i := range earlier {
+			if v, ok := earlier[i].field(f.String()); ok {
+				theirs = v
+				break
+			}
+		}
 		switch {
-		case mine == "" && theirs != "":
+		case value == "" && theirs != "":
 			d.Set(f, theirs)
 			d.Rewritten = true
-		case mine != "" && theirs == "" && len(mine) <= accumulateMost:
-			shared[f.String()] = mine
+		case value != "" && theirs == "" && len(value) <= shareMost:
+			mine = append(mine, event.Dynamic{Name: f.String(), Value: value})
 		}
 	}
-	text, err := json.Marshal(shared)
-	if err != nil {
-		return err
+	return mine
+}
+
+// withoutTouch drops the last entry if it shares nothing: it was kept for its time only.
+func withoutTouch(entries []Entry) []Entry {
+	if n := len(entries); n > 0 && len(entries[n-1].Fields) == 0 {
+		return entries[:n-1]
 	}
-	return e.state.SetNote(key, Note{Time: now, Event: d.ID, Text: string(text), Until: now + accumulateFor})
+	return entries
 }

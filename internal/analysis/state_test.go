@@ -3,14 +3,11 @@ package analysis_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/analysis/statetest"
-	"github.com/yagura-hids/yagura/internal/event"
 )
 
 func TestMemory(t *testing.T) {
@@ -19,97 +16,76 @@ func TestMemory(t *testing.T) {
 
 func TestMemoryLimit(t *testing.T) {
 	m := analysis.NewMemory(50)
-	for seq := range uint64(200) {
-		if err := m.Remember(&analysis.Entry{Keys: []string{"group/1", "group/1"}, Event: event.ID{Seq: seq}}); err != nil {
-			t.Fatal(err)
-		}
-		list, err := m.History("group/1")
-		if err != nil || len(list) > 2*50 || seq >= 50 && len(list) < 2*41 {
-			t.Fatalf("after event %d the history holds %d entries, %v; want 41 to 50 events, each twice", seq, len(list), err)
-		}
-		if last := list[len(list)-1].Event.Seq; last != seq {
-			t.Fatalf("the last event is %d, want %d", last, seq)
-		}
-	}
-	c := m.Changes()
-	if len(c.Entries)+len(c.Dropped) != 200 {
-		t.Errorf("%d entries and %d dropped, want 200 together", len(c.Entries), len(c.Dropped))
-	}
-	small := analysis.NewMemory(20)
-	small.Restore(c.Entries, nil)
-	if list, err := small.History("group/1"); err != nil || len(list) > 2*20 {
-		t.Errorf("a smaller memory took %d entries back, %v", len(list), err)
-	}
-}
-
-func TestMemoryForgets(t *testing.T) {
-	m := analysis.NewMemory(0)
-	for i := range 1000 {
-		if err := m.SetNote(fmt.Sprintf("n/%d", i), analysis.Note{Time: int64(i), Until: int64(i) + 10}); err != nil {
+	put := func(n int, until int64) {
+		t.Helper()
+		if err := m.Put(fmt.Sprint("n/", n), &analysis.Item{Time: int64(n), Until: until}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for n := range 100 {
+		put(-1-n, 0) // without end
+	}
+	for n := range 200 {
+		put(n, int64(n)+10)
+		kept := 0
+		for k := range n + 1 {
+			if i, err := m.Item(fmt.Sprint("n/", k)); i != nil && err == nil {
+				kept++
+			}
+		}
+		if kept > 50 || n >= 50 && kept < 45 {
+			t.Fatalf("after %d items with an end %d are there, want 45 to 50", n+1, kept)
+		}
+		if i, _ := m.Item(fmt.Sprint("n/", n)); i == nil {
+			t.Fatalf("item %d, the last to end, is gone", n)
+		}
+	}
 	c := m.Changes()
-	if len(c.Notes) > 210 || len(c.Notes)+len(c.Forgotten) != 1000 {
-		t.Errorf("%d notes and %d forgotten, want at most 210 and 1000 together", len(c.Notes), len(c.Forgotten))
+	if len(c.Items)+len(c.Forgotten) != 300 || len(c.Items) < 145 {
+		t.Errorf("%d items and %d forgotten, want 300 together, those without end among them", len(c.Items), len(c.Forgotten))
+	}
+	small := analysis.NewMemory(5)
+	small.Restore(c.Items)
+	if n := len(small.Changes().Forgotten); len(c.Items)-n > 5+5*16 {
+		t.Errorf("a smaller memory took %d items back and forgot %d", len(c.Items), n)
 	}
 	m.Saved()
-	if c := m.Changes(); len(c.Notes)+len(c.Forgotten)+len(c.Entries)+len(c.Dropped) != 0 {
+	if c := m.Changes(); len(c.Items)+len(c.Forgotten) != 0 {
 		t.Errorf("after Saved there is still %+v", c)
 	}
 }
 
 // disk is a store as a Memory's owner keeps one: everything as bytes.
-type disk struct {
-	entries map[uint64][]byte
-	notes   map[string][]byte
-}
+type disk map[string][]byte
 
-func (d *disk) save(t *testing.T, m *analysis.Memory) {
+func (d disk) save(t *testing.T, m *analysis.Memory) {
 	t.Helper()
 	c := m.Changes()
-	put := func(v any) []byte {
-		b, err := json.Marshal(v)
+	for key, i := range c.Items {
+		b, err := json.Marshal(i)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return b
-	}
-	for _, e := range c.Entries {
-		d.entries[e.Number] = put(e)
-	}
-	for _, n := range c.Dropped {
-		delete(d.entries, n)
-	}
-	for key, n := range c.Notes {
-		d.notes[key] = put(n)
+		d[key] = b
 	}
 	for _, key := range c.Forgotten {
-		delete(d.notes, key)
+		delete(d, key)
 	}
 	m.Saved()
 }
 
-func (d *disk) restore(t *testing.T, limit int) *analysis.Memory {
+func (d disk) restore(t *testing.T, limit int) *analysis.Memory {
 	t.Helper()
 	m := analysis.NewMemory(limit)
-	var entries []*analysis.Entry
-	for _, number := range slices.Sorted(maps.Keys(d.entries)) {
-		var e analysis.Entry
-		if err := json.Unmarshal(d.entries[number], &e); err != nil {
+	items := map[string]*analysis.Item{}
+	for key, b := range d {
+		i := &analysis.Item{}
+		if err := json.Unmarshal(b, i); err != nil {
 			t.Fatal(err)
 		}
-		entries = append(entries, &e)
+		items[key] = i
 	}
-	notes := map[string]analysis.Note{}
-	for key, b := range d.notes {
-		var n analysis.Note
-		if err := json.Unmarshal(b, &n); err != nil {
-			t.Fatal(err)
-		}
-		notes[key] = n
-	}
-	m.Restore(entries, notes)
+	m.Restore(items)
 	return m
 }
 
@@ -125,7 +101,7 @@ func TestRestart(t *testing.T) {
 				r.IntN(3), r.IntN(3), r.IntN(3), r.IntN(4))
 		}
 		want := undisturbed(t, e, lines, limit)
-		store := &disk{map[uint64][]byte{}, map[string][]byte{}}
+		store := disk{}
 		m := analysis.NewMemory(limit)
 		for i, line := range lines {
 			if got := summary(e.analyze(t, m, i, line)); got != want[i] {
@@ -160,5 +136,5 @@ func summary(v analysis.Verdict) string {
 	if v.Alert == nil {
 		return fmt.Sprintf("rule %d, ignored %t", id, v.Ignored)
 	}
-	return fmt.Sprintf("rule %d, fired %d, previous %q, fields %v", id, v.Alert.Fired, v.Alert.Previous, v.Alert.Fields)
+	return fmt.Sprintf("rule %d, previous %q, fields %v", id, v.Alert.Previous, v.Alert.Fields)
 }

@@ -49,7 +49,7 @@ func (b *Builder) Build() (*Tree, error) {
 
 func (b *Builder) compile(d *declaration) *node {
 	n := &node{
-		name: d.name, reported: d.name, parent: d.parent, category: d.kind, fts: d.fts, plugin: plugins[d.plugin],
+		name: d.name, reported: d.name, parent: d.parent, pos: d.pos, category: d.kind, fts: d.fts, plugin: plugins[d.plugin],
 		accumulate: d.accumulate, id: len(b.nodes) + 1,
 	}
 	b.nodes = append(b.nodes, n)

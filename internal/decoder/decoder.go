@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/osxml"
 	"github.com/yagura-hids/yagura/internal/pattern"
 )
 
@@ -47,6 +48,7 @@ type node struct {
 	name     string // as declared
 	reported string // the parent's, unless it has use_own_name
 	parent   string
+	pos      osxml.Pos // where it is written
 	id       int
 	category event.Category
 
@@ -78,6 +80,9 @@ const maxPrograms = 4096
 var builtin = []string{
 	"rootcheck", "syscheck_integrity_changed", "syscheck_integrity_changed_2nd", "syscheck_integrity_changed_3rd", "syscheck_new_entry",
 	"syscheck_deleted", "hostinfo_new", "hostinfo_modified",
+	// Wazuh's; what they would report is not made here
+	"syscheck_registry_key_modified", "syscheck_registry_key_deleted", "syscheck_registry_key_added", "syscheck_registry_value_modified",
+	"syscheck_registry_value_deleted", "syscheck_registry_value_added", "syscollector", "ciscat", "windows_eventchannel", "sca",
 }
 
 // ID returns the number that decoded_as compares for a decoder's name: a declared one's or a built-in one's.

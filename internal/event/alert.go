@@ -14,8 +14,17 @@ type Rule struct {
 	GroupText   string   `json:"group_text,omitempty"` // the groups as written, OSSEC's alerts.log form: "syslog,sshd,"
 	Info        []Info   `json:"info,omitempty"`
 	CVE         []string `json:"cve,omitempty"`
+	Mitre       []Mitre  `json:"mitre,omitempty"`
 	Frequency   int      `json:"frequency,omitempty"`
-	Mail        bool     `json:"mail,omitempty"` // marked for mail: by its level, or by an option
+	Mail        bool     `json:"mail,omitempty"`        // marked for mail: by its level, or by an option
+	NoFullLog   bool     `json:"no_full_log,omitempty"` // alerts.json leaves the log out
+	NoCounter   bool     `json:"no_counter,omitempty"`  // … and how often the rule fired
+}
+
+// Mitre names a technique of the MITRE ATT&CK catalogue, such as T1110, and the tactic that it serves, such as TA0006, if that is said.
+type Mitre struct {
+	Technique string `json:"technique"`
+	Tactic    string `json:"tactic,omitempty"`
 }
 
 // Info is a reference that a rule's author left for the reader. Type is text, link, cve or osvdb.
@@ -43,7 +52,7 @@ type Alert struct {
 	FullLog  string    `json:"full_log"`
 	Fields   []Dynamic `json:"fields,omitempty"`   // static ones by their names in [Field]'s order, then dynamic ones
 	Previous []string  `json:"previous,omitempty"` // a composite rule's earlier events, newest first, at most 11
-	Fired    int       `json:"fired"`              // how often the rule fired since the last full hour
+	Fired    int       `json:"fired,omitempty"`    // the alert's number among those of its rule since the last full hour; given by who writes it
 	Ruleset  string    `json:"ruleset"`            // the content hash of the ruleset that judged
 }
 
@@ -57,7 +66,7 @@ func (a *Alert) Field(name string) string {
 	return ""
 }
 
-// NewAlert returns the alert that rule raises for d. The caller adds Previous, Fired and Ruleset.
+// NewAlert returns the alert that rule raises for d. The caller adds Previous and Ruleset.
 func NewAlert(d *Decoded, rule Rule) *Alert {
 	a := &Alert{
 		ID: d.ID.AlertID(rule.ID), Event: d.ID, Time: d.Time, Rule: rule, Decoder: d.Decoder, Parent: d.Parent,

@@ -16,6 +16,7 @@ type commit struct {
 	alerts    []*event.Alert
 	memory    string // the name of the memory that changes belong to
 	changes   analysis.Changes
+	fired     fired
 	positions map[string]json.RawMessage
 	lines     int                 // judged for it
 	outputs   []string            // the outputs that want the alerts
@@ -71,6 +72,11 @@ func (s *Store) commit(c *commit) ([]stored, error) {
 func (c *commit) putRest(tx *bolt.Tx) error {
 	if err := putMemory(tx, c.memory, c.changes); err != nil {
 		return err
+	}
+	if len(c.alerts) > 0 {
+		if err := put(tx.Bucket(bucketMeta), firedKey(c.memory), c.fired); err != nil {
+			return err
+		}
 	}
 	for name, text := range c.positions {
 		if err := tx.Bucket(bucketSources).Put([]byte(name), text); err != nil {
@@ -137,31 +143,13 @@ func putMemory(tx *bolt.Tx, name string, c analysis.Changes) error {
 	if err != nil {
 		return err
 	}
-	entries, err := b.CreateBucketIfNotExists(keyEntries)
-	if err != nil {
-		return err
-	}
-	notes, err := b.CreateBucketIfNotExists(keyNotes)
-	if err != nil {
-		return err
-	}
-	for _, e := range c.Entries {
-		if err := put(entries, number(e.Number), e); err != nil {
-			return err
-		}
-	}
-	for _, n := range c.Dropped {
-		if err := entries.Delete(number(n)); err != nil {
-			return err
-		}
-	}
-	for key, n := range c.Notes {
-		if err := put(notes, []byte(key), n); err != nil {
+	for key, item := range c.Items {
+		if err := put(b, []byte(key), item); err != nil {
 			return err
 		}
 	}
 	for _, key := range c.Forgotten {
-		if err := notes.Delete([]byte(key)); err != nil {
+		if err := b.Delete([]byte(key)); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,42 +43,36 @@ func judge(ev *event.Event, st analysis.State) (analysis.Verdict, error) {
 	d.FullLog, d.Log, d.Hostname, d.Decoder = ev.Text, ev.Text, "web1", "test"
 	v := analysis.Verdict{Decoded: d}
 	_, rest, ok := strings.Cut(ev.Text, "fail ")
-	if !ok {
-		n, _, err := st.Note("quiet")
-		if err != nil {
-			return v, err
-		}
-		n.Count++
-		return v, st.SetNote("quiet", n)
+	item, err := st.Item("word/quiet")
+	if item == nil {
+		item = &analysis.Item{}
+	}
+	if !ok || err != nil {
+		item.Time++
+		return v, errors.Join(err, st.Put("word/quiet", item))
 	}
 	word, _, _ := strings.Cut(rest, " ")
 	d.Set(event.SrcIP, word)
-	history, err := st.History("sid/" + word)
-	if err != nil {
+	if item, err = st.Item("word/" + word); err != nil {
 		return v, err
 	}
-	rule := event.Rule{ID: 1, Level: 5, Description: "one failed", GroupText: "test,fail,", Groups: []string{"test", "fail"}}
-	fresh := 0
-	for _, e := range slices.Backward(history) {
-		if e.Level != 0 {
-			break
-		}
-		fresh++
+	if item == nil {
+		item = &analysis.Item{}
 	}
-	if fresh >= 2 {
+	rule := event.Rule{ID: 1, Level: 5, Description: "one failed", GroupText: "test,fail,", Groups: []string{"test", "fail"}}
+	n := len(item.Past)
+	if n == 2 {
 		rule = event.Rule{ID: 2, Level: 10, Description: "three failed", GroupText: "test,fails,", Groups: []string{"test", "fails"}, Mail: true}
 	}
 	v.Alert = event.NewAlert(d, rule)
 	v.Alert.Ruleset = "test"
-	level := 0
-	if rule.ID == 2 {
-		level = rule.Level
-		n := len(history)
-		v.Alert.Previous = []string{history[n-1].FullLog, history[n-2].FullLog}
+	if n == 2 {
+		v.Alert.Previous = []string{item.Past[1].Text, item.Past[0].Text}
+		item.Past = nil
+	} else {
+		item.Past = append(item.Past, analysis.Entry{Event: ev.ID, Time: ev.Time.Unix(), Text: ev.Text})
 	}
-	return v, st.Remember(&analysis.Entry{
-		Keys: []string{"sid/" + word}, Event: ev.ID, Time: ev.Time.Unix(), Level: level, FullLog: ev.Text, Log: ev.Text,
-	})
+	return v, st.Put("word/"+word, item)
 }
 
 // sampleLog is a log of n lines over several days, some of them no UTF-8, one too long for an event.
@@ -137,7 +132,7 @@ func replayWith(t *testing.T, dir string, analyze analyzer, paths ...string) *lo
 	t.Helper()
 	s := open(t, dir)
 	src := local.Replay(s, paths, replayOptions(50))
-	stats, err := local.Run(context.Background(), local.Options{Store: s, Source: src, Analyze: analyze, JSON: true, Report: func(m string) { t.Error(m) }})
+	stats, err := local.Run(context.Background(), local.Options{Store: s, Source: src, Analyze: analyze, JSON: true, MemorySize: 400, Report: func(m string) { t.Error(m) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,10 @@
 //
 // yagura.db is a bbolt file, its numbers are big-endian, its values JSON where nothing else is said:
 //
-//	meta      format, epoch (8 bytes), number of the last alert
+//	meta      format, epoch (8 bytes), number of the last alert; "fired/local", "fired/replay": how often rules fired in an hour
 //	alerts    time ns (8, sign bit flipped) the event's seq (8) id (16)  →  n (8) level (1) rule (4) alert
 //	sources   "local", "replay/" log                 →  how far it is read
-//	memory    "local", "replay" →  entries: number (8) → analysis.Entry;  notes: key → analysis.Note
+//	memory    "local", "replay" →  key → analysis.Item
 //	outputs   "log", "json"     →  waiting: n (8) → key in alerts;  files: name → length that is recorded
 //
 // While it runs, the process that has the file open answers queries on the socket yagura.sock beside it.

@@ -52,7 +52,7 @@ type Options struct {
 //
 // While a commit fails nothing more is read and nothing is lost: Run reports it once and tries the same one again and again.
 func Run(ctx context.Context, o Options) (*Stats, error) {
-	r := &runner{Options: o, memory: analysis.NewMemory(o.MemorySize), stats: newStats(), told: map[string]bool{}}
+	r := &runner{Options: o, memory: analysis.NewMemory(o.MemorySize), fired: fired{}, stats: newStats(), told: map[string]bool{}}
 	r.defaults()
 	start := r.Now()
 	err := r.serveAndRun(ctx)
@@ -63,6 +63,7 @@ func Run(ctx context.Context, o Options) (*Stats, error) {
 type runner struct {
 	Options
 	memory  *analysis.Memory
+	fired   fired
 	writers []*writer
 	outputs []string
 	stats   *Stats
@@ -99,7 +100,8 @@ func (r *runner) serveAndRun(ctx context.Context) error {
 	if r.Store == nil {
 		return r.run(ctx)
 	}
-	if err := r.Store.restore(r.Source.Name(), r.memory); err != nil {
+	var err error
+	if r.fired, err = r.Store.restore(r.Source.Name(), r.memory); err != nil {
 		return err
 	}
 	stop, err := serve(r.Store)
@@ -156,12 +158,15 @@ func (r *runner) analyze(b Batch) (*commit, error) {
 			return nil, fmt.Errorf("analyse event %s: %w", ev.ID, err)
 		}
 		r.stats.add(v)
-		if v.Alert != nil {
-			c.alerts = append(c.alerts, v.Alert)
+		for _, a := range [...]*event.Alert{v.Excess, v.Alert} {
+			if a != nil {
+				r.fired.count(a)
+				c.alerts = append(c.alerts, a)
+			}
 		}
 	}
 	r.stats.Bytes += b.Bytes
-	c.changes = r.memory.Changes()
+	c.changes, c.fired = r.memory.Changes(), r.fired
 	return c, nil
 }
 

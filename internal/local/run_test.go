@@ -215,29 +215,31 @@ func TestFollowRefuses(t *testing.T) {
 // What the memory forgets is gone from the file, too: a restart brings back what was remembered, and no more.
 func TestForgotten(t *testing.T) {
 	dir := t.TempDir()
-	var held int // notes that the memory has at the end of a run
+	var held int // items that the memory has at the end of a run
 	remember := func(ev *event.Event, s analysis.State) (analysis.Verdict, error) {
 		now := ev.Time.Unix()
 		key := fmt.Sprintf("session/%d", ev.ID.Seq)
-		if _, known, err := s.Note(key); err != nil || known {
-			return analysis.Verdict{}, fmt.Errorf("%s: known %t, %w", key, known, err)
+		if known, err := s.Item(key); err != nil || known != nil {
+			return analysis.Verdict{}, fmt.Errorf("%s: known %t, %w", key, known != nil, err)
 		}
-		return analysis.Verdict{}, s.SetNote(key, analysis.Note{Time: now, Event: ev.ID, Until: now + 10})
+		return analysis.Verdict{}, s.Put(key, &analysis.Item{Time: now, Until: now + 10})
 	}
 	replayWith(t, dir, remember, write(t, filepath.Join(t.TempDir(), "app.log"), sampleLog(2000)))
 	count := func(ev *event.Event, s analysis.State) (analysis.Verdict, error) {
 		for seq := range uint64(200_000) {
-			if _, known, err := s.Note(fmt.Sprintf("session/%d", seq)); known {
-				held++
-			} else if err != nil {
+			known, err := s.Item(fmt.Sprintf("session/%d", seq))
+			if err != nil {
 				return analysis.Verdict{}, err
+			}
+			if known != nil {
+				held++
 			}
 		}
 		return analysis.Verdict{}, nil
 	}
 	replayWith(t, dir, count, write(t, filepath.Join(t.TempDir(), "other.log"), sampleLog(1)))
 	if held == 0 || held > 500 {
-		t.Errorf("%d of 2000 notes came back; their time was over for most", held)
+		t.Errorf("%d of 2000 items came back, want no more than the memory holds", held)
 	}
 }
 
@@ -248,7 +250,7 @@ func TestLasting(t *testing.T) {
 	_, err := local.Run(t.Context(), local.Options{
 		Store: s, Source: src, Report: func(m string) { t.Error(m) },
 		Analyze: func(ev *event.Event, s analysis.State) (analysis.Verdict, error) {
-			return analysis.Verdict{}, s.SetNote(strings.Repeat("k", 40_000), analysis.Note{})
+			return analysis.Verdict{}, s.Put(strings.Repeat("k", 40_000), &analysis.Item{})
 		},
 	})
 	if err == nil || !strings.Contains(err.Error(), "key too large") {

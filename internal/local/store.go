@@ -42,11 +42,9 @@ var (
 	bucketMemory  = []byte("memory")
 	bucketOutputs = []byte("outputs")
 
-	keyFormat  = []byte("format")
-	keyEpoch   = []byte("epoch")
-	keyLast    = []byte("last")
-	keyEntries = []byte("entries")
-	keyNotes   = []byte("notes")
+	keyFormat = []byte("format")
+	keyEpoch  = []byte("epoch")
+	keyLast   = []byte("last")
 )
 
 const format = "yagura 1" // of the file; another one is refused
@@ -209,32 +207,25 @@ func (s *Store) position(name string, v any) error {
 	return nil
 }
 
-// restore fills a new memory with what was stored under its name.
-func (s *Store) restore(name string, m *analysis.Memory) error {
-	var entries []*analysis.Entry
-	notes := map[string]analysis.Note{}
+// restore fills a new memory with what was stored under its name, and tells how often rules fired.
+func (s *Store) restore(name string, m *analysis.Memory) (fired, error) {
+	items, counts := map[string]*analysis.Item{}, fired{}
 	err := s.view(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketMemory).Bucket([]byte(name))
 		if b == nil {
 			return nil
 		}
-		err := b.Bucket(keyEntries).ForEach(func(_, v []byte) error {
-			e := &analysis.Entry{}
-			entries = append(entries, e)
-			return json.Unmarshal(v, e)
-		})
-		return errors.Join(err, b.Bucket(keyNotes).ForEach(func(k, v []byte) error {
-			var n analysis.Note
-			err := json.Unmarshal(v, &n)
-			notes[string(k)] = n
-			return err
+		return errors.Join(get(tx.Bucket(bucketMeta), firedKey(name), &counts), b.ForEach(func(k, v []byte) error {
+			item := &analysis.Item{}
+			items[string(k)] = item
+			return json.Unmarshal(v, item)
 		}))
 	})
 	if err != nil {
-		return fmt.Errorf("read the memory of %s from %s: %w", name, s.path, err)
+		return nil, fmt.Errorf("read the memory of %s from %s: %w", name, s.path, err)
 	}
-	m.Restore(entries, notes)
-	return nil
+	m.Restore(items)
+	return counts, nil
 }
 
 // alertKey orders alerts by time, the nanoseconds since 1970, made to sort before it, too; those of one moment as they were read. The id

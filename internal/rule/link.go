@@ -152,37 +152,44 @@ func (b *Builder) freeze(r *Rule) {
 	}
 }
 
-// memories finds for each rule the histories that its events go to. As in OSSEC, an event goes to the history of its rule id if a rule
-// asks for that, and else to those of the groups; a group's rule knows only rules read before it, and itself.
-func (b *Builder) memories() {
+// Counter is a composite rule that counts another rule's events.
+type Counter struct {
+	*Rule     // the composite
+	Times int // how often each event counts: once for each place of its rule below the tree's tops, as in OSSEC; once by id or pattern
+}
+
+// counters finds for each rule the composites that count its events. As in OSSEC, those that name the rule's id take the place of those that
+// name its groups; a composite of groups knows only rules read before it, and itself.
+func (b *Builder) counters() {
 	t := &b.tree
-	var groups []*Rule
-	sids, events := map[string]bool{}, false
+	var groups, patterns []*Rule
+	sids := map[string][]Counter{}
 	for _, r := range t.rules {
 		switch c := r.Correlation; {
 		case c == nil:
 		case c.Kind == BySID:
-			sids[c.Key] = true
+			sids[c.Key] = append(sids[c.Key], Counter{r, 1})
 			b.checkSID(r)
 		case c.Kind == ByGroup:
 			groups = append(groups, r)
 		case c.Kind == ByRegex:
-			events = true
+			patterns = append(patterns, r)
 		}
 	}
 	places := places(t.rules)
 	for _, r := range t.rules {
-		var keys []string
-		if key := "sid/" + strconv.Itoa(r.ID); sids[key] {
-			keys = append(keys, key)
-		} else {
-			keys = b.groupKeys(r, groups, places[r])
+		if r.Level == 0 {
+			continue
 		}
-		if events {
-			keys = append(keys, Events)
+		list := slices.Clone(sids["sid/"+strconv.Itoa(r.ID)])
+		if len(list) == 0 {
+			list = groupCounters(r, groups, places[r])
 		}
-		if len(keys) > 0 && r.Level > 0 {
-			t.memories[r.ID] = keys
+		for _, p := range patterns {
+			list = append(list, Counter{p, 1})
+		}
+		if len(list) > 0 {
+			t.counters[r.ID] = list
 		}
 	}
 }
@@ -194,17 +201,14 @@ func (b *Builder) checkSID(r *Rule) {
 	}
 }
 
-func (b *Builder) groupKeys(r *Rule, groups []*Rule, places int) []string {
-	var keys []string
+func groupCounters(r *Rule, groups []*Rule, places int) []Counter {
+	var list []Counter
 	for _, g := range groups {
-		if g.order < r.order || !g.Correlation.counts(r.GroupText) {
-			continue
-		}
-		for range places {
-			keys = append(keys, g.Correlation.Key)
+		if g.order >= r.order && g.Correlation.counts(r.GroupText) {
+			list = append(list, Counter{g, places})
 		}
 	}
-	return keys
+	return list
 }
 
 // places counts the ways from the tops down to each rule.

@@ -34,10 +34,14 @@ type bench struct {
 	hits    pattern.Hits
 }
 
-func tryLoad(tb testing.TB, files ...string) (*bench, error) {
+func tryLoad(tb testing.TB, files ...string) (*bench, error) { return tryLoadAs(tb, false, files...) }
+
+// tryLoadAs loads files in OSSEC's dialect or in Wazuh's.
+func tryLoadAs(tb testing.TB, wazuh bool, files ...string) (*bench, error) {
 	tb.Helper()
 	var patterns []*pattern.Pattern
 	b := rule.NewBuilder(rule.Outside{
+		Wazuh: wazuh,
 		Number: func(p *pattern.Pattern) int {
 			patterns = append(patterns, p)
 			return len(patterns) - 1
@@ -387,7 +391,7 @@ func TestAlert(t *testing.T) {
 		below100(102, `level="3"`, "<options>alert_by_email</options>")+below100(103, `level="9"`, "<options>no_email_alert</options>")+
 		below100(104, `level="9"`, "<options>no_log</options>")+below100(105, `level="2"`, "<options>log_alert</options>")+
 		below100(106, `level="9"`, "<options>no_log</options><options>log_alert</options>")+below100(107, `level="0"`, "<options>log_alert</options>"))
-	a := b.tree.Rule(101).Alert(7)
+	a := b.tree.Rule(101).Alert(newEvent(""), 7)
 	if a.Description != "one two\nthree" || !slices.Equal(a.Groups, []string{"test", "a", "b"}) || a.GroupText != "test,a, b" {
 		t.Errorf("description %q, groups %q of %q", a.Description, a.Groups, a.GroupText)
 	}
@@ -397,13 +401,13 @@ func TestAlert(t *testing.T) {
 	}
 	for id, want := range map[int][2]bool{101: {true, true}, 102: {true, false}, 103: {false, true}, 104: {true, false}, 105: {false, true}, 106: {true, true}, 107: {false, false}} {
 		r := b.tree.Rule(id)
-		if mail, recorded := r.Alert(7).Mail, r.Recorded(5); mail != want[0] || recorded != want[1] {
+		if mail, recorded := r.Alert(newEvent(""), 7).Mail, r.Recorded(5); mail != want[0] || recorded != want[1] {
 			t.Errorf("rule %d: mail %t, recorded %t, want %v", id, mail, recorded, want)
 		}
 	}
 }
 
-func TestHistories(t *testing.T) {
+func TestCounters(t *testing.T) {
 	b := load(t, below100(101, `level="5"`, "<group>fail,</group>")+below100(102, `level="5"`, "<group>fail,</group>")+
 		`<rule id="103" level="4"><if_sid>101, 102</if_sid><group>fail,</group></rule>`+
 		`<rule id="104" level="8" frequency="2"><if_matched_sid>0102</if_matched_sid></rule>`+
@@ -412,10 +416,14 @@ func TestHistories(t *testing.T) {
 		below100(108, `level="8" frequency="2" timeframe="400"`, "<if_matched_sid>106</if_matched_sid>")+
 		below100(109, `level="5"`, "<group>fail,</group>"))
 	for id, want := range map[int][]string{
-		101: {"group/105"}, 102: {"sid/102"}, 103: {"group/105", "group/105"}, 104: nil, 106: {"sid/106"}, 107: nil, 109: nil,
+		101: {"105 x 1"}, 102: {"104 x 1"}, 103: {"105 x 2"}, 104: nil, 106: {"108 x 1"}, 107: nil, 109: nil,
 	} {
-		if got := b.tree.Histories(b.tree.Rule(id)); !slices.Equal(got, want) {
-			t.Errorf("rule %d goes to %q, want %q", id, got, want)
+		var got []string
+		for _, c := range b.tree.Counters(id) {
+			got = append(got, fmt.Sprintf("%d x %d", c.ID, c.Times))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("rule %d is counted by %q, want %q", id, got, want)
 		}
 	}
 }

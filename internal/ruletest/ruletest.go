@@ -7,8 +7,9 @@
 //	alert = 5
 //	decoder = sshd
 //
-// Each log meets an empty state; "pass" logs must come to the section's verdict and "fail" logs must not. With "sequence = yes" the logs
-// share one state, one second apart, and only the last one's verdict counts; "repeat 2 = 9" feeds log 2 nine times.
+// Each log meets an empty state; "pass" logs must come to the section's verdict and "fail" logs must not. A log may have several lines, each
+// with the same key: they share one state, one second apart, and only the last one's verdict counts, as in Wazuh's tests. With
+// "sequence = yes" all logs of the section share one; "repeat 2 = 9" feeds log 2 nine times.
 package ruletest
 
 import (
@@ -39,9 +40,10 @@ type Case struct {
 	Logs                 []Log
 }
 
-// Log is one line of a case.
+// Log is what is fed to an engine: one line, or several.
 type Log struct {
 	Number string
+	Before []string // its lines but the last
 	Text   string
 	Fail   bool // the verdict must be another
 	Repeat int  // how often it is fed
@@ -176,7 +178,13 @@ func (p *parser) setting(c *Case, pos osxml.Pos, key []string, value string) {
 }
 
 func (p *parser) log(c *Case, l Log) {
-	if slices.ContainsFunc(c.Logs, func(other Log) bool { return other.Number == l.Number }) {
+	i := slices.IndexFunc(c.Logs, func(other Log) bool { return other.Number == l.Number })
+	switch {
+	case i >= 0 && c.Logs[i].Fail == l.Fail:
+		known := &c.Logs[i]
+		known.Before, known.Text = append(known.Before, known.Text), l.Text
+		return
+	case i >= 0:
 		p.faults.Add(l.Pos, "give it a number of its own", "[%s] has two logs %s", c.Name, l.Number)
 	}
 	c.Logs = append(c.Logs, l)
@@ -206,8 +214,10 @@ func Run(set *ruleset.Set, opts analysis.Options, c Case, covered map[int]bool) 
 		var got verdict
 		var err error
 		for range l.Repeat {
-			if got, err = r.judge(l.Text); err != nil {
-				return failures, fmt.Errorf("%s: %w", l.Pos, err)
+			for _, text := range slices.Concat(l.Before, []string{l.Text}) {
+				if got, err = r.judge(text); err != nil {
+					return failures, fmt.Errorf("%s: %w", l.Pos, err)
+				}
 			}
 		}
 		if c.Sequence && i < len(c.Logs)-1 {

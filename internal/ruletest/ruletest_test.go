@@ -133,6 +133,8 @@ func TestRun(t *testing.T) {
 			"\nsequence = yes\nrule = 11\nalert = 9", nil},
 		{"and leave the timeframe", "log 1 pass = " + open + "\nlog 2 pass = " + shut + "\nrepeat 1 = 2\nrepeat 2 = 59\nlog 3 pass = " + open +
 			"\nsequence = yes\nrule = 10\nalert = 3", nil},
+		{"nor a log of several lines", "log 1 pass = " + open + "\nlog 1 pass = " + shut + "\nlog 1 pass = " + open + "\nlog 1 pass = " + open + "\nrule = 11\nalert = 9", nil},
+		{"of which only the last counts", "log 1 pass = " + open + "\nlog 1 pass = " + shut + "\nlog 2 pass = " + shut, nil},
 		{"a sequence must not", "log 1 pass = " + open + "\nlog 2 fail = " + open + "\nsequence = yes\nrule = 11\nalert = 9", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -211,6 +213,7 @@ func TestOwnCases(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(cases)
 	f.Add("[a]\nlog 1 pass = x\nrepeat 1 = 9\nrule = 1\nalert = 2")
+	f.Add("[a]\nlog 1 fail = x\nlog 1 fail = y\nlog 2 pass = z")
 	f.Fuzz(func(t *testing.T, src string) {
 		list, err := ruletest.Parse("f", strings.NewReader(src))
 		if err != nil {

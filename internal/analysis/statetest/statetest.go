@@ -5,171 +5,145 @@ package statetest
 
 import (
 	"fmt"
-	"slices"
+	"reflect"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/config"
 	"github.com/yagura-hids/yagura/internal/event"
-	"github.com/yagura-hids/yagura/internal/rule"
+	"github.com/yagura-hids/yagura/internal/ruleset"
 )
 
-// Run tests a State. open returns an empty one that remembers at least 2000 events; it is called once a test.
+// Run tests a State. open returns an empty one that remembers at least 2000 items; it is called once a test.
 func Run(t *testing.T, open func() analysis.State) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, analysis.State){
-		"an empty state knows nothing": empty, "histories are oldest first": order, "an entry stands under each of its keys": keys,
-		"a rule's history is bounded": bounded, "marks stay": marks, "notes": notes, "fields come back": fields,
+		"an empty state knows nothing": empty, "an item comes back whole": whole, "items are changed in place": changed,
+		"keys are any bytes": keys, "items last": lasting, "events that come twice change nothing": twice,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open()) })
 	}
 }
 
-func remember(t *testing.T, s analysis.State, seq uint64, keys ...string) {
+func item(t *testing.T, s analysis.State, key string) *analysis.Item {
 	t.Helper()
-	e := &analysis.Entry{Keys: keys, Event: event.ID{Agent: "a", Epoch: 1, Seq: seq}, Time: 1_000_000 + int64(seq)}
-	if err := s.Remember(e); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func history(t *testing.T, s analysis.State, key string) []*analysis.Entry {
-	t.Helper()
-	list, err := s.History(key)
+	i, err := s.Item(key)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("item %q: %v", key, err)
 	}
-	return list
+	return i
 }
 
-// seqs shows a history as the Seq of its events.
-func seqs(t *testing.T, s analysis.State, key string) []uint64 {
+func put(t *testing.T, s analysis.State, key string, i *analysis.Item) {
 	t.Helper()
-	var list []uint64
-	for _, e := range history(t, s, key) {
-		list = append(list, e.Event.Seq)
-	}
-	return list
-}
-
-func want(t *testing.T, s analysis.State, key string, want ...uint64) {
-	t.Helper()
-	if got := seqs(t, s, key); !slices.Equal(got, want) {
-		t.Errorf("history %s: events %v, want %v", key, got, want)
+	if err := s.Put(key, i); err != nil {
+		t.Fatalf("put %q: %v", key, err)
 	}
 }
 
 func empty(t *testing.T, s analysis.State) {
-	want(t, s, "sid/1")
-	if n, ok, err := s.Note("x"); ok || err != nil || n != (analysis.Note{}) {
-		t.Errorf("an unknown note: %+v, %t, %v", n, ok, err)
+	if i := item(t, s, "count/1"); i != nil {
+		t.Errorf("an unknown item: %+v", i)
 	}
 }
 
-func order(t *testing.T, s analysis.State) {
-	for seq := range uint64(5) {
-		remember(t, s, seq, "group/1")
+func full() *analysis.Item {
+	id := event.ID{Agent: "web/1", Epoch: 1 << 63, Seq: 7}
+	return &analysis.Item{
+		Past: []analysis.Entry{
+			{Event: id, Time: 1_000_000, Rule: 5716, Times: 2, Level: 10, Fields: []event.Dynamic{{Name: "url", Value: ""}, {Name: "a.b", Value: "é\x01"}}, Text: "text\n\x00é"},
+			{Event: event.ID{Agent: "web/1", Epoch: 1 << 63, Seq: 8}, Time: 1_000_001},
+		},
+		Seen: []analysis.Seen{{Agent: "web/1", Epoch: 1 << 63, Seq: 1<<64 - 1, Fired: []uint64{3, 1<<64 - 1}, Time: 1_000_001}},
+		Time: 1_000_001, Until: 1_000_361,
 	}
-	want(t, s, "group/1", 0, 1, 2, 3, 4)
-	last := uint64(0)
-	for _, e := range history(t, s, "group/1") {
-		if e.Number <= last {
-			t.Errorf("event %d has number %d, not above %d", e.Event.Seq, e.Number, last)
-		}
-		last = e.Number
+}
+
+func whole(t *testing.T, s analysis.State) {
+	put(t, s, "count/1", full())
+	if got, want := item(t, s, "count/1"), full(); !reflect.DeepEqual(got, want) {
+		t.Errorf("it came back as\n%+v, want\n%+v", got, want)
+	}
+}
+
+func changed(t *testing.T, s analysis.State) {
+	put(t, s, "count/1", full())
+	for seq := range uint64(30) {
+		i := item(t, s, "count/1")
+		i.Past = append(i.Past[1:], analysis.Entry{Event: event.ID{Seq: seq}})
+		i.Time++
+		put(t, s, "count/1", i)
+	}
+	if i := item(t, s, "count/1"); len(i.Past) != 2 || i.Past[1].Event.Seq != 29 || i.Time != full().Time+30 {
+		t.Errorf("after 30 changes it is %+v", i)
 	}
 }
 
 func keys(t *testing.T, s analysis.State) {
-	remember(t, s, 1, "sid/1", rule.Events)
-	remember(t, s, 2, "group/7", "group/7", "group/8", rule.Events)
-	remember(t, s, 3, "sid/2")
-	want(t, s, "sid/1", 1)
-	want(t, s, "sid/2", 3)
-	want(t, s, "group/7", 2, 2)
-	want(t, s, "group/8", 2)
-	want(t, s, rule.Events, 1, 2)
-}
-
-func bounded(t *testing.T, s analysis.State) {
-	for seq := range uint64(300) {
-		remember(t, s, seq, "sid/1", "group/1")
+	list := []string{"a", "A", "a/", "with spaces / and \xff\x00 bytes", `count/7/"ü"`}
+	for n, key := range list {
+		put(t, s, key, &analysis.Item{Time: int64(n)})
 	}
-	if got := seqs(t, s, "sid/1"); len(got) != 128 || got[0] != 300-128 || got[127] != 299 {
-		t.Errorf("a rule's history holds %d events, %v; want the last 128 of 300", len(got), got)
-	}
-	if got := seqs(t, s, "group/1"); len(got) != 300 {
-		t.Errorf("a group's history holds %d events, want all 300", len(got))
-	}
-}
-
-func marks(t *testing.T, s analysis.State) {
-	for seq := range uint64(3) {
-		remember(t, s, seq, "sid/1", "group/1")
-	}
-	e := history(t, s, "sid/1")[1]
-	number := e.Number
-	e.Level = 10
-	if err := s.Remember(e); err != nil {
-		t.Fatal(err)
-	}
-	want(t, s, "sid/1", 0, 1, 2)
-	for _, key := range []string{"sid/1", "group/1"} {
-		for i, e := range history(t, s, key) {
-			if marked := e.Level == 10; marked != (i == 1) {
-				t.Errorf("%s: event %d has level %d", key, i, e.Level)
-			}
+	for n, key := range list {
+		if i := item(t, s, key); i == nil || i.Time != int64(n) {
+			t.Errorf("key %q holds %+v, want time %d", key, i, n)
 		}
 	}
-	if got := history(t, s, "sid/1")[1].Number; got != number {
-		t.Errorf("a mark changed an entry's number from %d to %d", number, got)
+}
+
+func lasting(t *testing.T, s analysis.State) {
+	for n := range 2000 { // even ones have an end, odd ones none
+		put(t, s, fmt.Sprint("n/", n), &analysis.Item{Time: 1000, Until: 2000 * int64((n+1)%2)})
+	}
+	for n := range 2000 {
+		if item(t, s, fmt.Sprint("n/", n)) == nil {
+			t.Fatalf("item %d is gone before its time", n)
+		}
 	}
 }
 
-func notes(t *testing.T, s analysis.State) {
-	set := func(key string, n analysis.Note) {
-		t.Helper()
-		if err := s.SetNote(key, n); err != nil {
+const (
+	decoders = `<decoder name="t"><program_name>^t$</program_name></decoder>
+<decoder name="x"><prematch>^never</prematch></decoder>`
+	rules = `<group name="t,"><rule id="1" level="0" noalert="1"><category>syslog</category></rule>
+<rule id="100" level="3"><match>^evt</match></rule>
+<rule id="101" level="10" frequency="2" timeframe="60"><if_matched_sid>100</if_matched_sid></rule>
+<rule id="102" level="4" ignore="20"><match>^ign</match></rule>
+<rule id="103" level="4"><match>^diff</match><check_diff/></rule></group>`
+)
+
+// twice gives the engine each run of three events a second time.
+func twice(t *testing.T, s analysis.State) {
+	set, err := ruleset.Load(fstest.MapFS{"decoder.xml": {Data: []byte(decoders)}, "rules/1.xml": {Data: []byte(rules)}}, config.Rules{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := analysis.New(set, analysis.Options{Server: "vm", LogLevel: 1})
+	judge := func(n int) string {
+		kind := []string{"evt", "evt", "ign", "diff " + fmt.Sprint(n)}[n%4]
+		ev := &event.Event{
+			ID: event.ID{Agent: "a", Epoch: 1, Seq: uint64(n)}, Time: time.Unix(int64(1_000_000+n), 0), Location: "here", Text: "Nov  4 12:00:00 h t: " + kind,
+		}
+		v, err := engine.Analyze(ev, s)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok, err := s.Note(key); !ok || err != nil || got != n {
-			t.Errorf("note %q: %+v, %t, %v; want %+v", key, got, ok, err, n)
+		if v.Alert == nil {
+			return "none"
 		}
+		return v.Alert.ID
 	}
-	set("a", analysis.Note{Time: 5, Event: event.ID{Agent: "a", Epoch: 9, Seq: 3}, Count: 2, Text: "text\x00\xff", Until: 0})
-	set("a", analysis.Note{Time: 6})
-	set("key with spaces / and \xff bytes", analysis.Note{Text: "x"})
-	for i := range 1000 { // those whose time is over may go, the others stay
-		set(fmt.Sprintf("mortal/%d", i), analysis.Note{Time: 1000, Until: 1000 + int64(i%2)*1000 - 500})
-	}
-	for i := 1; i < 1000; i += 2 {
-		if _, ok, err := s.Note(fmt.Sprintf("mortal/%d", i)); !ok || err != nil {
-			t.Fatalf("note mortal/%d is gone before its time: %v", i, err)
+	for n := 0; n < 90; n += 3 {
+		var first [3]string
+		for k := range first {
+			first[k] = judge(n + k)
 		}
-	}
-	if n, ok, err := s.Note("a"); !ok || err != nil || n.Time != 6 {
-		t.Errorf("a note without end is gone: %+v, %t, %v", n, ok, err)
-	}
-}
-
-func fields(t *testing.T, s analysis.State) {
-	put := &analysis.Entry{
-		Keys: []string{"sid/1"}, Event: event.ID{Agent: "a", Epoch: 1, Seq: 1}, Time: 7, Level: 3, Category: event.CategoryIDS, Hostname: "h",
-		Fields: []event.Dynamic{{Name: "srcip", Value: "192.0.2.1"}, {Name: "url", Value: ""}}, Log: "log \xff", FullLog: "full log",
-	}
-	if err := s.Remember(put); err != nil {
-		t.Fatal(err)
-	}
-	got := history(t, s, "sid/1")[0]
-	if got.Time != 7 || got.Level != 3 || got.Category != event.CategoryIDS || got.Hostname != "h" || got.FullLog != "full log" {
-		t.Errorf("remembered %+v, want %+v", got, put)
-	}
-	if v, ok := got.Field("srcip"); !ok || v != "192.0.2.1" {
-		t.Errorf("srcip is %q, %t", v, ok)
-	}
-	if v, ok := got.Field("url"); !ok || v != "" {
-		t.Errorf("an empty field is %q, %t; want it there", v, ok)
-	}
-	if _, ok := got.Field("dstip"); ok {
-		t.Error("a field that the event hadn't is there")
+		for k := range first {
+			if again := judge(n + k); again != first[k] {
+				t.Fatalf("event %d: alert %s, then %s", n+k, first[k], again)
+			}
+		}
 	}
 }
