@@ -88,10 +88,11 @@ func (b *Builder) rule(d *declaration) {
 	b.place(r, d)
 }
 
-// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay.
+// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay. Siblings that are read later
+// are sorted by its new level, as in OSSEC.
 func (b *Builder) overwrite(old *Rule, d *declaration) {
 	r := b.compile(d)
-	r.category, r.sortLevel, r.order, r.parents, r.children = old.category, old.sortLevel, old.order, old.parents, old.children
+	r.category, r.order, r.parents, r.children = old.category, old.order, old.parents, old.children
 	r.replaces = old.Pos
 	*old = *r
 }
@@ -124,15 +125,15 @@ func (b *Builder) compile(d *declaration) *Rule {
 	return r
 }
 
-// sortLevel is the level by which siblings are asked. Level 0 goes before all; accuracy 0 goes last.
+// sortLevel is what siblings are sorted by, a hundred for each level. Level 0 goes before all; those of accuracy 0 go last, by their level.
 func sortLevel(level, accuracy int) int {
 	switch {
 	case level == 0:
-		return 99
+		return 9900
 	case accuracy == 0:
-		return level / 100
+		return level
 	}
-	return level
+	return 100 * level
 }
 
 func (r *Rule) option(o string) {
@@ -409,9 +410,9 @@ func (b *Builder) correlation(r *Rule, d *declaration) {
 
 // ossec reads what OSSEC compares.
 func (c *Correlation) ossec(d *declaration) {
-	c.Location = d.switches["same_location"] && !d.switches["not_same_agent"]
+	c.Location = d.switches["same_location"]
 	for _, s := range sameFields {
-		if d.switches[s.element] && !d.switches[s.unless] {
+		if d.switches[s.element] {
 			c.Same = append(c.Same, s.field)
 		}
 	}
@@ -426,9 +427,8 @@ func (c *Correlation) ossec(d *declaration) {
 	}
 }
 
-// sameFields are the options that compare a field, and those that cancel them.
-var sameFields = []struct{ element, unless, field string }{
-	{"same_source_ip", "not_same_source_ip", event.SrcIP.String()}, {"same_id", "not_same_id", event.FieldID.String()},
-	{"same_user", "not_same_user", event.DstUser.String()}, {"same_src_port", "", event.SrcPort.String()},
-	{"same_dst_port", "", event.DstPort.String()},
+// sameFields are the options that compare a field.
+var sameFields = []struct{ element, field string }{
+	{"same_source_ip", event.SrcIP.String()}, {"same_id", event.FieldID.String()}, {"same_user", event.DstUser.String()},
+	{"same_src_port", event.SrcPort.String()}, {"same_dst_port", event.DstPort.String()},
 }
