@@ -17,6 +17,7 @@ type Builder struct {
 	faults  osxml.Faults
 	tree    Tree
 	outside Outside
+	onto    func(element string, p *pattern.Pattern, at *phrase) // if not nil, is told of each pattern
 }
 
 // Outside is what rules name that isn't theirs.
@@ -224,6 +225,9 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 	if err != nil {
 		b.fault(d, p, "", "<%s>: %v", name, err)
 		return nil
+	}
+	if b.onto != nil {
+		b.onto(name, compiled, p)
 	}
 	return compiled
 }
