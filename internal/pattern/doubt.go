@@ -19,7 +19,9 @@ type Doubt struct {
 // though it looks like one, or that a line can be made on which it takes long.
 func (p *Pattern) Doubts() []Doubt {
 	var list []Doubt
-	add := func(hint, what string, args ...any) { list = append(list, Doubt{What: fmt.Sprintf(what, args...), Hint: hint}) }
+	add := func(hint, what string, args ...any) {
+		list = append(list, Doubt{What: fmt.Sprintf(what, args...), Hint: hint})
+	}
 	switch {
 	case p.emptyAlternative():
 		add("remove the | that has nothing on one side", "pattern '%s' has an empty alternative, which always matches", p.shown())
