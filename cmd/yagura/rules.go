@@ -94,7 +94,7 @@ func (c *rulesTestCmd) cases() ([]ruletest.Case, error) {
 			}
 			name = filepath.Join(name, "tests")
 		}
-		list, err := ruletest.Read(osFS{}, name)
+		list, err := ruletest.Read(osFS{}, shorter(name))
 		if err != nil && !errors.As(err, new(*osxml.FaultError)) {
 			return nil, err
 		}
@@ -108,7 +108,7 @@ func (c *rulesTestCmd) cases() ([]ruletest.Case, error) {
 type osFS struct{}
 
 // Open opens a file.
-func (osFS) Open(name string) (fs.File, error) { return os.Open(shorter(name)) }
+func (osFS) Open(name string) (fs.File, error) { return os.Open(name) }
 
 // shorter returns a path as the user would write it: relative to the working directory, if that's below it.
 func shorter(path string) string {
@@ -162,7 +162,6 @@ func (t *caseRun) note(outcomes []ruletest.Outcome) {
 		if !o.OK {
 			t.failed++
 		}
-		o.Log.Pos.File = shorter(o.Log.Pos.File)
 		switch {
 		case t.JSON:
 			t.keep(json.NewEncoder(t.out).Encode(caseOutcome{
