@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"internal/logtest":            {"internal/analysis", "internal/event", "internal/rule", "internal/ruleset"},
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
 	"internal/rulecheck":          {"internal/decoder", "internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset"},
+	"internal/ruleview":           {"internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset", "internal/ruletest"},
 	"internal/conformance":        {},
 
 	// what runs on a host: it ships lines and judges none

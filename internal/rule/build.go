@@ -178,7 +178,7 @@ func (b *Builder) decodedAs(r *Rule, d *declaration) {
 	}
 	r.decodedAs = id
 	if id == 0 { // a child decoder that goes by its parent's name: no event ever bears it
-		r.decodedAs = -1
+		r.decodedAs = NoDecoder
 	}
 }
 

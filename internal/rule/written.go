@@ -25,8 +25,11 @@ func (r *Rule) Siblings() []*Rule { return r.children }
 // Tops returns the templates, in order of reading. The slice is the tree's own.
 func (t *Tree) Tops() []*Rule { return t.tops }
 
-// DecodedBy tells whether r asks for a decoder, and whether events can bear its name: that of a child without use_own_name none does.
-func (r *Rule) DecodedBy() (asks, possible bool) { return r.decodedAs != 0, r.decodedAs != -1 }
+// Decoder returns the number of the decoder that r asks for: 0 for any, NoDecoder for one that no event bears.
+func (r *Rule) Decoder() int { return r.decodedAs }
+
+// NoDecoder is what a rule asks for that names a child decoder which goes by its parent's name: no event ever bears it.
+const NoDecoder = -1
 
 // Condition is one thing that a rule asks of the event alone.
 type Condition struct {

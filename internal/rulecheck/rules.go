@@ -98,7 +98,7 @@ func (c *checker) tellHidden(by *rule.Rule) {
 
 // cannotHold returns why a rule can't hold whatever comes, "" if it can.
 func (c *checker) cannotHold(r *rule.Rule) (hint, why string) {
-	if asks, possible := r.DecodedBy(); asks && !possible {
+	if r.Decoder() == rule.NoDecoder {
 		return "name the parent decoder, or give the child <use_own_name>true</use_own_name>",
 			"its decoded_as is a child decoder, which goes by its parent's name"
 	}
