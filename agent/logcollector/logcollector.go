@@ -92,7 +92,7 @@ const (
 )
 
 // plainFormats are the log formats that mean "the line as it is".
-var plainFormats = []string{"syslog", "apache", "iis", "squid", "snort-fast", "generic"}
+var plainFormats = []string{"syslog", "apache", "iis", "squid", "snort-fast", "generic", "json"}
 
 // Collector reads from all its sources. It belongs to one goroutine.
 type Collector struct {

@@ -31,6 +31,11 @@ func (f rulesFlags) load() (*config.Config, *ruleset.Set, error) {
 	return src.conf, set, err
 }
 
+// repeatFlags are those of the commands that judge what was logged, as OSSEC's daemon does.
+type repeatFlags struct {
+	DropRepeats bool `help:"Don't judge a message that is one of the last three of its log, as OSSEC's daemon does. Rules that count then miss the repeated ones."`
+}
+
 // source is a configuration, and where its ruleset's files are.
 type source struct {
 	conf  *config.Config
@@ -127,6 +132,7 @@ func (f rulesFlags) server() string {
 	return name
 }
 
+// options are logtest's; the commands that watch and replay add what OSSEC's daemon does beside.
 func (f rulesFlags) options(conf *config.Config) analysis.Options {
 	return analysis.Options{Server: f.server(), LogLevel: conf.Alerts.LogLevel, MailLevel: conf.Alerts.MailLevel}
 }

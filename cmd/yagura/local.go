@@ -26,6 +26,7 @@ type localCmd struct {
 	Level int      `short:"l" default:"1" help:"Show alerts from this level on (default: ${default}); all are stored." placeholder:"N"`
 	JSON  bool     `help:"Show alerts as JSON lines."`
 	Quiet bool     `short:"q" help:"No words at the start and the end."`
+	repeatFlags
 }
 
 // Help adds what the flags don't say.
@@ -65,9 +66,11 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 	if !c.Quiet {
 		fmt.Fprint(os.Stderr, c.welcome(conf, set, sources, try))
 	}
+	opts := c.options(conf)
+	opts.NameActions, opts.DropRepeats, opts.StatsLevel = true, c.DropRepeats, conf.Stats
 	show := alertPrinter(os.Stdout, c.JSON)
 	stats, err := local.Run(ctx, local.Options{
-		Store: store, Source: source, Analyze: analysis.New(set, c.options(conf)).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
+		Store: store, Source: source, Analyze: analysis.New(set, opts).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
 		Report: warn, Health: set.Overruns,
 		Alert: func(a *event.Alert) {
 			if a.Rule.Level >= c.Level {

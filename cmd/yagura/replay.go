@@ -24,6 +24,7 @@ type replayCmd struct {
 	Level int      `short:"l" default:"1" help:"Show alerts from this level on (default: ${default}); the summary counts all." placeholder:"N"`
 	JSON  bool     `help:"Alerts as JSON lines, and no summary."`
 	Quiet bool     `short:"q" help:"Only the summary."`
+	repeatFlags
 }
 
 // Help adds what the flags don't say.
@@ -49,10 +50,12 @@ func (c replayCmd) Run(ctx context.Context) (err error) {
 	}
 	source := local.Replay(store, c.Files, local.ReplayOptions{Agent: c.server()})
 	defer func() { err = errors.Join(err, source.Close()) }()
+	opts := c.options(conf)
+	opts.NameActions, opts.DropRepeats = true, c.DropRepeats
 	bar := newProgress(source)
 	show := alertPrinter(os.Stdout, c.JSON)
 	stats, err := local.Run(ctx, local.Options{
-		Store: store, Source: source, Analyze: analysis.New(set, c.options(conf)).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
+		Store: store, Source: source, Analyze: analysis.New(set, opts).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
 		Report: func(msg string) { bar.aside(func() { warn(msg) }) }, Health: set.Overruns,
 		Alert: func(a *event.Alert) {
 			if !c.Quiet && a.Rule.Level >= c.Level {

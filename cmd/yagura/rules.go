@@ -228,4 +228,3 @@ func wrapped(text string, numbers []int) string {
 	}
 	return b.String() + line + "\n"
 }
-

@@ -1,3 +1,5 @@
 package main
+
 type importCmd struct{}
-func (importCmd) Run() error {return nil}
+
+func (importCmd) Run() error { return nil }

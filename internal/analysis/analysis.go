@@ -21,6 +21,11 @@ type Options struct {
 	LogLevel  int    // alerts are recorded from this level on
 	MailLevel int    // and marked for mail from this one on
 
+	// What OSSEC's daemon does, and its logtest doesn't:
+	NameActions bool // a firewall's word for an action becomes DROP, CLOSED, ALLOW or UNKNOWN
+	DropRepeats bool // a message that is one of the last three of its log is not judged
+	StatsLevel  int  // the level of alerts about hours with far more events than usual; 0 for none
+
 	// Trace, if not nil, is told of every step with every rule, as it is taken.
 	Trace func(r *rule.Rule, step Step)
 }
@@ -59,31 +64,35 @@ type Engine struct {
 // New returns an engine for a ruleset.
 func New(set *ruleset.Set, opts Options) *Engine { return &Engine{set: set, opts: opts} }
 
-// Verdict is what an event came to. What it points to is the engine's, good until the next Analyze, but for Alert, which is the caller's.
+// Verdict is what an event came to. What it points to is the engine's, good until the next Analyze, but for the alerts, which
+// are the caller's.
 type Verdict struct {
 	Decoded *event.Decoded
 	Rule    *rule.Rule   // the rule that holds, nil if none does
 	Matched []int        // the rules that held on the way to it, from the top, itself the last
 	Ignored bool         // the rule fired while its ignore time ran
 	Alert   *event.Alert // nil if nothing is to be recorded
+	Excess  *event.Alert // about the number of events, beside the verdict; nil for nearly all events
 }
 
 // Analyze judges an event. Its only errors are the state's: the event must then be analysed again, and no change of it be stored.
 func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	d := &e.decoded
 	d.Reset(ev)
-	predecode.Split(d, e.opts.Server)
+	if e.set.Wazuh {
+		predecode.SplitWazuh(d, e.opts.Server)
+	} else {
+		predecode.Split(d, e.opts.Server)
+	}
 	e.text.Reset(d.Log)
 	e.set.Index.Scan(&e.text, &e.hits)
 	e.set.Decoders.Decode(d, &e.text, &e.hits)
 	e.state, e.prior, e.asked, e.path = state, prior{}, e.asked[:0], e.path[:0]
 	e.entry, e.now = Entry{Event: ev.ID, Time: ev.Time.UnixNano()}, ev.Time.Unix()
-	if d.Accumulate {
-		if err := e.share(); err != nil {
-			return Verdict{}, err
-		}
-	}
 	v := Verdict{Decoded: d}
+	if dropped, err := e.asDaemon(&v); dropped || err != nil {
+		return v, err
+	}
 	r, err := e.judge()
 	if err != nil {
 		return Verdict{}, err
@@ -92,6 +101,27 @@ func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 		v.Rule, v.Matched = r, e.path
 	}
 	return e.outcome(v)
+}
+
+// asDaemon does what comes between decoding and rules. It tells whether the event ends there.
+func (e *Engine) asDaemon(v *Verdict) (dropped bool, err error) {
+	if e.opts.NameActions && e.decoded.Category == event.CategoryFirewall {
+		nameAction(&e.decoded)
+	}
+	if e.opts.DropRepeats && e.decoded.Category == event.CategorySyslog {
+		if dropped, err = e.repeats(); dropped || err != nil {
+			return dropped, err
+		}
+	}
+	if e.decoded.Accumulate {
+		if err := e.share(); err != nil {
+			return false, err
+		}
+	}
+	if e.opts.StatsLevel > 0 {
+		v.Excess, err = e.excess()
+	}
+	return false, err
 }
 
 // judge finds the rule that holds.
@@ -163,7 +193,7 @@ func (e *Engine) outcome(v Verdict) (Verdict, error) {
 		return Verdict{}, err
 	}
 	if r.Recorded(e.opts.LogLevel) {
-		v.Alert = event.NewAlert(&e.decoded, r.Alert(e.opts.MailLevel))
+		v.Alert = event.NewAlert(&e.decoded, r.Alert(&e.decoded, e.opts.MailLevel))
 		v.Alert.Previous, v.Alert.Ruleset = e.prior.logs, e.set.Hash
 	}
 	return v, nil

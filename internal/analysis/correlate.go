@@ -70,8 +70,11 @@ func (e *Engine) countKey(r *rule.Rule) (string, bool) {
 	c := r.Correlation
 	b := strconv.AppendInt(append(e.key[:0], "count/"...), int64(r.ID), 10)
 	start := len(b)
+	if !c.Global {
+		b = strconv.AppendQuote(append(b, '/'), e.entry.Event.Agent)
+	}
 	if c.Location {
-		b = strconv.AppendQuote(append(b, '/'), e.decoded.Hostname)
+		b = strconv.AppendQuote(append(b, '/'), e.place(c))
 	}
 	if c.Kind == rule.ByRegex {
 		b = append(append(b, '/'), e.decoded.Category.String()...)
@@ -91,12 +94,34 @@ func (e *Engine) countKey(r *rule.Rule) (string, bool) {
 	return string(b), true
 }
 
+// place is what same_location compares: OSSEC's is the host.
+func (e *Engine) place(c *rule.Correlation) string {
+	if c.Wazuh {
+		return e.decoded.Location
+	}
+	return e.decoded.Hostname
+}
+
 // value returns the event's field of that name, static or dynamic, and whether it has one.
 func (e *Engine) value(name string) (string, bool) {
-	if f, static := event.ParseField(name); static {
+	if name == placeField {
+		return e.decoded.Location, true
+	}
+	if f, static := event.ParseField(name); static && f.String() == name {
 		return e.decoded.Get(f)
 	}
 	return e.decoded.Dynamic(name)
+}
+
+// placeField stands for the location among the fields that must differ.
+const placeField = "\x00location"
+
+// different returns the names of the fields that must differ.
+func different(c *rule.Correlation) []string {
+	if c.OtherLocation {
+		return append(slices.Clip(c.Different), placeField)
+	}
+	return c.Different
 }
 
 // ask looks up an item once for the event.
@@ -140,10 +165,10 @@ func (e *Engine) counts(c *rule.Correlation, past *Entry) bool {
 	if apart := e.now - past.Time/1e9; apart > c.Timeframe || -apart > c.Timeframe {
 		return false
 	}
-	for _, name := range c.Different {
+	for _, name := range different(c) {
 		now, ok := e.value(name)
 		then, had := past.field(name)
-		if !ok || !had || then == now {
+		if then == now && ok == had || !c.Wazuh && (!ok || !had) {
 			return false
 		}
 	}
@@ -158,7 +183,11 @@ func (e *Engine) fire(r *rule.Rule, a *asked, deciding int) error {
 	if err := e.useUp(c, e.entry, r.Level); err != nil {
 		return err
 	}
-	for _, place := range []int{len(a.item.Past) - 1, deciding} {
+	places := []int{len(a.item.Past) - 1, deciding}
+	if c.Wazuh {
+		places = places[:min(c.Frequency, 1)]
+	}
+	for _, place := range places {
 		p := &a.item.Past[place]
 		p.Level = r.Level
 		for _, other := range e.set.Rules.Counters(p.Rule) {
@@ -218,7 +247,7 @@ func (e *Engine) usedUp(r *rule.Rule, entries []Entry) (bool, error) {
 		}
 		for k := range entries {
 			p := &entries[k]
-			if p.Event.Agent == e.entry.Event.Agent && (p.Event == mark.Event || p.before(mark)) {
+			if p.Event.Agent == e.entry.Event.Agent && (p.Event == mark.Event || !r.Correlation.Wazuh && p.before(mark)) {
 				return true, nil
 			}
 		}
@@ -285,7 +314,7 @@ func (e *Engine) counted(c rule.Counter, verdict *rule.Rule) error {
 	}
 	entry := e.entry
 	entry.Rule, entry.Times, entry.Level, entry.Text = verdict.ID, c.Times, e.prior.level, shorten(d.FullLog)
-	for _, name := range c.Correlation.Different {
+	for _, name := range different(c.Correlation) {
 		if value, ok := e.value(name); ok {
 			entry.Fields = append(entry.Fields, event.Dynamic{Name: name, Value: value})
 		}
@@ -313,7 +342,7 @@ func shorten(text string) string {
 // trim forgets the oldest entries beyond those that the rule can use, and the oldest texts beyond maxTexts.
 func trim(item *Item, c *rule.Correlation) {
 	need := c.Frequency + 1 + slack
-	if len(c.Different) > 0 {
+	if len(different(c)) > 0 {
 		need = max(need, maxDifferent)
 	}
 	texts, first := 0, 0

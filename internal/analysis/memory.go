@@ -11,7 +11,7 @@ type Memory struct {
 	limit   int
 	items   map[string]*Item
 	changed map[string]bool // keys of items put or, if they are gone, forgotten
-	mortal  int             // items with an end
+	ending  int             // items with an end
 }
 
 var _ State = (*Memory)(nil)
@@ -19,7 +19,10 @@ var _ State = (*Memory)(nil)
 // DefaultMemory is how many items with an end are remembered unless told otherwise: OSSEC's memory_size.
 const DefaultMemory = 8192
 
-// NewMemory returns an empty state that remembers at most limit items that have an end; 0 means DefaultMemory.
+// endless is how many items without an end are remembered for each of those with one. They are small, and strangers can cause them, too.
+const endless = 16
+
+// NewMemory returns an empty state that remembers at most limit items that have an end, and 16 times as many others; 0 means DefaultMemory.
 func NewMemory(limit int) *Memory {
 	if limit == 0 {
 		limit = DefaultMemory
@@ -34,36 +37,46 @@ func (m *Memory) Item(key string) (*Item, error) { return m.items[key], nil }
 func (m *Memory) Put(key string, i *Item) error {
 	m.set(key, i)
 	m.changed[key] = true
-	if m.mortal > m.limit {
-		m.shrink()
-	}
+	m.shrink()
 	return nil
 }
 
 func (m *Memory) set(key string, i *Item) {
 	if _, known := m.items[key]; !known && i.Until != 0 {
-		m.mortal++
+		m.ending++
 	}
 	m.items[key] = i
 }
 
-// shrink forgets the items that are the soonest to end, a tenth of all, so that it is seldom done.
+// shrink forgets items if there are too many: those that are the soonest to end, or of the others those that changed the longest ago.
 func (m *Memory) shrink() {
-	type end struct {
-		key   string
-		until int64
+	if m.ending > m.limit {
+		m.forget(m.limit*9/10, func(i *Item) (int64, bool) { return i.Until, i.Until != 0 })
 	}
-	ends := make([]end, 0, m.mortal)
+	if len(m.items)-m.ending > m.limit*endless {
+		m.forget(m.limit*endless*9/10, func(i *Item) (int64, bool) { return i.Time, i.Until == 0 })
+	}
+}
+
+// forget leaves that many of the items that by chooses, a tenth less than there may be, so that it is seldom done.
+func (m *Memory) forget(left int, by func(*Item) (order int64, chosen bool)) {
+	type candidate struct {
+		key   string
+		order int64
+	}
+	var list []candidate
 	for key, i := range m.items {
-		if i.Until != 0 {
-			ends = append(ends, end{key, i.Until})
+		if order, chosen := by(i); chosen {
+			list = append(list, candidate{key, order})
 		}
 	}
-	slices.SortFunc(ends, func(a, b end) int { return cmp.Or(cmp.Compare(a.until, b.until), cmp.Compare(a.key, b.key)) })
-	for _, e := range ends[:len(ends)-m.limit*9/10] {
-		delete(m.items, e.key)
-		m.changed[e.key] = true
-		m.mortal--
+	slices.SortFunc(list, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.key, b.key)) })
+	for _, c := range list[:len(list)-left] {
+		if m.items[c.key].Until != 0 {
+			m.ending--
+		}
+		delete(m.items, c.key)
+		m.changed[c.key] = true
 	}
 }
 
@@ -94,7 +107,5 @@ func (m *Memory) Restore(items map[string]*Item) {
 	for key, i := range items {
 		m.set(key, i)
 	}
-	if m.mortal > m.limit {
-		m.shrink()
-	}
+	m.shrink()
 }

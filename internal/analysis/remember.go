@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,9 +70,8 @@ func (e *Engine) tooSoon(r *rule.Rule) (bool, error) {
 			return true, nil
 		}
 	}
-	item.Past = append(item.Past, e.entry)
-	item.Past = item.Past[max(len(item.Past)-maxPasses, 0):]
-	item.Time, item.Until = e.now, max(item.Until, e.now+int64(r.Ignore))
+	item.keep(e.entry, maxPasses)
+	item.Until = max(item.Until, e.now+int64(r.Ignore))
 	return false, e.state.Put(key, item)
 }
 
@@ -88,7 +89,47 @@ func (e *Engine) firstSeen() (bool, error) {
 	if len(e.decoded.FTS) == 0 {
 		return false, nil
 	}
-	return e.first("first/" + e.fields(append([]string{"name"}, e.decoded.FTS...)))
+	key := e.fields(append([]string{"name"}, e.decoded.FTS...))
+	if e.decoded.Category != event.CategoryIDS {
+		return e.first("first/" + key)
+	}
+	if item, err := e.state.Item("first/" + key); item != nil || err != nil {
+		return err == nil && item.find(e.entry.Event) == 0, err
+	}
+	return e.firstAlike(key)
+}
+
+// OSSEC's fts_list_size and fts_min_size_for_str, and how many keys must be alike.
+const (
+	recentKeys = 32
+	alikeBytes = 14
+	alikeKeys  = 3
+)
+
+// firstAlike is first for the events of intrusion detection systems: if several of the last keys begin alike, all that begin so count as one.
+func (e *Engine) firstAlike(key string) (bool, error) {
+	recent, err := e.state.Item("recent/ids")
+	if err != nil {
+		return false, err
+	}
+	if recent == nil {
+		recent = &Item{}
+	}
+	alike := 0
+	for i := range recent.Past {
+		if past := &recent.Past[i]; len(key) > alikeBytes && strings.HasPrefix(past.Text, key[:alikeBytes+1]) && past.before(&e.entry) {
+			alike++
+		}
+	}
+	if alike >= alikeKeys {
+		key = key[:alikeBytes]
+	}
+	first, err := e.first("first/" + key)
+	if err != nil || recent.find(e.entry.Event) >= 0 {
+		return first, err
+	}
+	recent.keep(Entry{Event: e.entry.Event, Time: e.entry.Time, Text: key}, recentKeys)
+	return first, e.state.Put("recent/ids", recent)
 }
 
 // keyFields are the fields of OSSEC's fts and ignore lines, in their order, each with the words that select it.
@@ -126,8 +167,21 @@ func (e *Engine) fields(selected []string) string {
 	return key[:min(len(key), maxKey)]
 }
 
-// maxOutputs is how many outputs check_diff keeps of a host and rule, for events that come twice or late.
-const maxOutputs = 4
+// What check_diff keeps of a host and rule: so many outputs, for events that come twice or late, so much of each, in bytes, and so long.
+const (
+	maxOutputs = 4
+	maxOutput  = 8 << 10
+	outputDays = 90 * 24 * 3600
+)
+
+// output returns what is kept of a log: the end of a long one becomes its hash.
+func output(log string) string {
+	if len(log) <= maxOutput {
+		return log
+	}
+	sum := sha256.Sum256([]byte(log))
+	return strings.ToValidUTF8(log[:maxOutput], "") + fmt.Sprintf("... (%d bytes, SHA-256 %x)", len(log), sum)
+}
 
 // differs tells whether the log differs from the last one that this rule saw of this host. The first one never does.
 func (e *Engine) differs(r *rule.Rule) (bool, error) {
@@ -150,8 +204,9 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 		place--
 	}
 	again := place < len(item.Past) && item.Past[place].Event == d.ID
+	text := output(d.Log)
 	switch {
-	case place > 0 && item.Past[place-1].Text != d.Log:
+	case place > 0 && item.Past[place-1].Text != text:
 		e.prior.logs = []string{"Previous output:", item.Past[place-1].Text}
 	case place > 0 || again:
 		return false, nil
@@ -159,9 +214,9 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 	if again {
 		return true, nil
 	}
-	item.Past = slices.Insert(item.Past, place, Entry{Event: d.ID, Time: e.entry.Time, Text: d.Log})
+	item.Past = slices.Insert(item.Past, place, Entry{Event: d.ID, Time: e.entry.Time, Text: text})
 	item.Past = item.Past[max(len(item.Past)-maxOutputs, 0):]
-	item.Time = e.now
+	item.Time, item.Until = e.now, e.now+outputDays
 	return place > 0, e.state.Put(key, item)
 }
 

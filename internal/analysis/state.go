@@ -15,6 +15,9 @@ import (
 //	ignore/RULE          when a rule with an ignore time fired
 //	ignored/FIELDS       what an <ignore> put on the list
 //	first/FIELDS         what if_fts has seen
+//	recent/ids           the last of these, of intrusion detection systems
+//	hours/AGENT          how many events an agent has in which hour of the day
+//	last/LOCATION        the last messages of a log
 //	diff/HOST/RULE       outputs that check_diff compares
 //	shared/HOST …        fields that events of one id share
 //
@@ -34,6 +37,7 @@ type State interface {
 type Item struct {
 	Past  []Entry `json:"past,omitempty"`  // events, in the order of their coming, as many as are of use
 	Seen  []Seen  `json:"seen,omitempty"`  // whose events were dealt with
+	Hours []int   `json:"hours,omitempty"` // see hours
 	Time  int64   `json:"time"`            // of the event that changed it last, in seconds since 1970
 	Until int64   `json:"until,omitempty"` // when it may be forgotten, likewise; 0 for never
 }
@@ -104,6 +108,13 @@ func (i *Item) see(id event.ID, now int64, fires bool) {
 		oldest := slices.MinFunc(i.Seen, func(a, b Seen) int { return cmp.Compare(a.Time, b.Time) })
 		i.Seen = slices.DeleteFunc(i.Seen, func(s Seen) bool { return s.Time == oldest.Time && s.Agent == oldest.Agent && s.Epoch == oldest.Epoch })
 	}
+}
+
+// keep adds an entry, and forgets the oldest beyond most.
+func (i *Item) keep(e Entry, most int) {
+	i.Past = append(i.Past, e)
+	i.Past = i.Past[max(len(i.Past)-most, 0):]
+	i.Time = e.Time / 1e9
 }
 
 // find returns the place of the event's entry, -1 if it has none.

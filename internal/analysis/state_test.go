@@ -44,9 +44,9 @@ func TestMemoryLimit(t *testing.T) {
 	if len(c.Items)+len(c.Forgotten) != 300 || len(c.Items) < 145 {
 		t.Errorf("%d items and %d forgotten, want 300 together, those without end among them", len(c.Items), len(c.Forgotten))
 	}
-	small := analysis.NewMemory(20)
+	small := analysis.NewMemory(5)
 	small.Restore(c.Items)
-	if n := len(small.Changes().Forgotten); len(c.Items)-n > 120 {
+	if n := len(small.Changes().Forgotten); len(c.Items)-n > 5+5*16 {
 		t.Errorf("a smaller memory took %d items back and forgot %d", len(c.Items), n)
 	}
 	m.Saved()

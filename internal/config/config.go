@@ -3,6 +3,7 @@
 //	<ossec_config>                                   several blocks add up
 //	  <global>     <memory_size> <jsonout_output> <email_notification> …
 //	  <rules>      <include> <rule_dir> <decoder> <decoder_dir> <list>
+//	  <ruleset>    Wazuh's: <rule_dir> <rule_include> <rule_exclude> <decoder_dir> … <list>
 //	  <alerts>     <log_alert_level> <email_alert_level>
 //	  <localfile>  <location> <log_format> …
 //
@@ -25,6 +26,7 @@ type Config struct {
 	Rules      Rules
 	Alerts     Alerts
 	MemorySize int      // events remembered for composite rules; 0 for the default
+	Stats      int      // level of alerts about hours with far more events than usual; 0 for none
 	JSON       bool     // jsonout_output: alerts.json is written, too
 	Unused     []string // sections that were there and have no effect
 }
@@ -44,11 +46,15 @@ type Rules struct {
 	Decoders []Include
 	Includes []Include
 	Lists    []string
+
+	Wazuh           bool     // they are in Wazuh's dialect, not OSSEC's: a <ruleset> names them. They are read by name, whatever their directories
+	ExcludeRules    []string // files of the directories to leave out, by name or by path; Wazuh's
+	ExcludeDecoders []string
 }
 
 // Include is a file, or a directory of files whose path matches Pattern.
 type Include struct {
-	Path    string // as written: a name without "/" is in rules/, others are relative to the root
+	Path    string // as written: a name without "/" is in rules/ (Wazuh: in ruleset/), others are relative to the root
 	Dir     bool
 	Pattern string // OS_Regex, for directories
 	Pos     osxml.Pos
@@ -56,7 +62,7 @@ type Include struct {
 
 // Default returns the configuration that holds where no file says otherwise. It follows nothing.
 func Default() *Config {
-	return &Config{Alerts: Alerts{LogLevel: 1, MailLevel: 7}, JSON: true}
+	return &Config{Alerts: Alerts{LogLevel: 1, MailLevel: 7}, Stats: 4, JSON: true}
 }
 
 // Read parses the file of that name in fsys over the defaults. Its error is a *osxml.FaultError with all faults of the file, or tells why
@@ -86,6 +92,7 @@ func Parse(name string, src []byte) (*Config, error) {
 			r.section(section)
 		}
 	}
+	r.config.Rules.complete()
 	return r.config, r.faults.Err()
 }
 
@@ -100,24 +107,28 @@ func (r *reader) section(e *osxml.Element) {
 		r.localfile(e)
 	case "rules":
 		r.rules(e)
+	case "ruleset":
+		r.ruleset(e)
 	case "alerts":
 		r.levels(e)
 	case "global":
 		r.global(e)
-	case "syscheck", "rootcheck", "remote", "command", "active-response", "client", "email_alerts", "syslog_output", "reports",
-		"database_output", "agentless", "fim_maintenance":
-		r.unused(e.Name)
 	default:
+		if sections[strings.ToLower(e.Name)] {
+			r.unused(e.Name)
+			return
+		}
 		r.faults.Add(e.Pos, "known are global, rules, alerts, localfile and OSSEC's other sections", "unknown section <%s>", e.Name)
 	}
 }
 
-// OSSEC's words for log_format: those whose lines are read, and those that are not read yet. "multi-line" takes a number behind a colon.
+// OSSEC's and Wazuh's words for log_format: those whose lines are read, and those that are not read yet. "multi-line" takes a number behind a colon.
 var (
-	formats = []string{"syslog", "generic", "snort-fast", "apache", "iis", "squid", "journald"}
+	formats = []string{"syslog", "generic", "snort-fast", "apache", "iis", "squid", "json", "journald"}
 	unread  = []string{
 		"command", "full_command", "multi-line", "multi-line_indented", "audit", "modsec-audit", "mysql_log", "postgresql_log", "mssql_log",
 		"snort-full", "nmapg", "djb-multilog", "ossecalert", "syslog-pipe", "eventlog", "eventchannel",
+		"multi-line-regex", "macos",
 	}
 )
 
@@ -131,6 +142,10 @@ func (r *reader) localfile(e *osxml.Element) {
 			l.Format = text
 		case "command", "frequency", "alias", "only-future-events", "query", "check_diff":
 		default:
+			if collecting[strings.ToLower(child.Name)] {
+				r.unused("localfile <" + child.Name + ">")
+				continue
+			}
 			r.faults.Add(child.Pos, "known are location, log_format, command, alias, frequency", "localfile: unknown element <%s>", child.Name)
 		}
 	}
@@ -142,7 +157,7 @@ func (r *reader) localfile(e *osxml.Element) {
 		r.unused(strings.TrimSpace("localfile "+l.Location) + " (log_format " + l.Format + ")")
 	case !slices.Contains(formats, l.Format):
 		r.faults.Add(e.Pos, "write syslog for plain lines; others are "+strings.Join(formats[1:], ", "), "localfile: unknown log_format %q", l.Format)
-	case l.Format == "journald" && l.Location == "":
+	case l.Format == "journald" && (l.Location == "" || l.Location == "journald"): // the latter is Wazuh's way
 		l.Location = "all"
 		r.config.Localfiles = append(r.config.Localfiles, l)
 	case l.Location == "":
@@ -168,10 +183,7 @@ func (r *reader) rules(e *osxml.Element) {
 		case "decoder":
 			rules.Decoders = append(rules.Decoders, in)
 		case "rule_dir", "decoder_dir":
-			in.Dir, in.Pattern = true, ".xml$"
-			if p, ok := child.Attr("pattern"); ok {
-				in.Pattern = p
-			}
+			in = in.directory(child)
 			if name == "rule_dir" {
 				rules.Includes = append(rules.Includes, in)
 			} else {
@@ -209,6 +221,8 @@ func (r *reader) global(e *osxml.Element) {
 		switch name := strings.ToLower(child.Name); name {
 		case "memory_size":
 			r.number(child, &r.config.MemorySize, 2048, 5_000_000)
+		case "stats":
+			r.number(child, &r.config.Stats, 0, 16)
 		case "jsonout_output":
 			r.yes(child, &r.config.JSON)
 		default:
@@ -217,16 +231,6 @@ func (r *reader) global(e *osxml.Element) {
 			}
 		}
 	}
-}
-
-// globals are OSSEC's global settings that have no effect here.
-var globals = map[string]bool{
-	"email_notification": true, "email_to": true, "email_from": true, "email_reply_to": true, "email_idsname": true, "email_maxperhour": true,
-	"smtp_server": true, "stats": true, "white_list": true, "allow_list": true, "logall": true, "logall_json": true, "custom_alert_output": true,
-	"prelude_output": true, "prelude_profile": true, "prelude_log_level": true, "zeromq_output": true, "zeromq_uri": true,
-	"zeromq_server_cert": true, "zeromq_client_cert": true, "geoipdb": true, "geoip_db_path": true, "geoip6_db_path": true,
-	"integrity_checking": true, "rootkit_detection": true, "host_information": true, "md5_allowlist": true, "compress_alerts": true,
-	"picviz_output": true, "picviz_socket": true,
 }
 
 func (r *reader) number(e *osxml.Element, into *int, least, most int) {

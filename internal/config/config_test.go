@@ -101,6 +101,7 @@ func TestParse(t *testing.T) {
 		},
 		Alerts:     config.Alerts{LogLevel: 3, MailLevel: 12},
 		MemorySize: 4096,
+		Stats:      4,
 		JSON:       true,
 		Unused:     []string{"syscheck", "rootcheck", "remote", "command", "active-response", "localfile (log_format command)", "localfile (log_format full_command)", "alerts use_geoip", "localfile /var/log/app (log_format multi-line:3)"},
 	}
@@ -128,7 +129,7 @@ func TestParseDefaults(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		want := &config.Config{Alerts: config.Alerts{LogLevel: 1, MailLevel: 7}, JSON: true}
+		want := &config.Config{Alerts: config.Alerts{LogLevel: 1, MailLevel: 7}, Stats: 4, JSON: true}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}

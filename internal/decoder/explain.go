@@ -51,7 +51,7 @@ type Try struct {
 // Explain tells which decoders were asked for the event, in order, and why they did or did not hold: the top-level ones whose program_name
 // accepts it, up to the one that was chosen, then its children, then the regexes. It finds what Decode found.
 func (t *Tree) Explain(d *event.Decoded, log string) []Try {
-	x := explainer{}
+	x := explainer{wazuh: t.wazuh}
 	x.text.Reset(log)
 	list := t.unnamed
 	if d.Program != "" {
@@ -75,6 +75,7 @@ func (t *Tree) Explain(d *event.Decoded, log string) []Try {
 type explainer struct {
 	text  pattern.Text
 	tries []Try
+	wazuh bool
 }
 
 func (x *explainer) choose(list []*node, parentRest int) (chosen *node, rest int) {
@@ -101,10 +102,16 @@ func (x *explainer) choose(list []*node, parentRest int) (chosen *node, rest int
 
 func (x *explainer) extract(n *node, parentRest, childRest int) {
 	regexRest := childRest
-	for ; n != nil && n.regex != nil; n = n.follower {
+	for ; n != nil && n.extracts(); n = n.follower {
+		if n.regex == nil {
+			continue
+		}
 		from := map[offset]int{afterParent: parentRest, afterPrematch: childRest, afterRegex: regexRest}[n.regex.offset]
 		_, end, ok := n.regex.Find(&x.text, from, nil)
-		if regexRest = childRest; ok {
+		if !x.wazuh {
+			regexRest = childRest
+		}
+		if ok {
 			regexRest = end
 		} else {
 			x.note(n, "regex", n.regex, from)

@@ -14,8 +14,17 @@ type Rule struct {
 	GroupText   string   `json:"group_text,omitempty"` // the groups as written, OSSEC's alerts.log form: "syslog,sshd,"
 	Info        []Info   `json:"info,omitempty"`
 	CVE         []string `json:"cve,omitempty"`
+	Mitre       []Mitre  `json:"mitre,omitempty"`
 	Frequency   int      `json:"frequency,omitempty"`
-	Mail        bool     `json:"mail,omitempty"` // marked for mail: by its level, or by an option
+	Mail        bool     `json:"mail,omitempty"`        // marked for mail: by its level, or by an option
+	NoFullLog   bool     `json:"no_full_log,omitempty"` // alerts.json leaves the log out
+	NoCounter   bool     `json:"no_counter,omitempty"`  // … and how often the rule fired
+}
+
+// Mitre names a technique of the MITRE ATT&CK catalogue, such as T1110, and the tactic that it serves, such as TA0006, if that is said.
+type Mitre struct {
+	Technique string `json:"technique"`
+	Tactic    string `json:"tactic,omitempty"`
 }
 
 // Info is a reference that a rule's author left for the reader. Type is text, link, cve or osvdb.

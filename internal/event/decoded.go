@@ -141,6 +141,16 @@ func (d *Decoded) SetDynamic(name, value string) {
 	d.dynamic = append(d.dynamic, Dynamic{name, value})
 }
 
+// AddDynamic gives the dynamic field of that name a value, unless it has one.
+func (d *Decoded) AddDynamic(name, value string) {
+	for i := range d.dynamic {
+		if d.dynamic[i].Name == name {
+			return
+		}
+	}
+	d.dynamic = append(d.dynamic, Dynamic{name, value})
+}
+
 // Dynamics returns the dynamic fields in the order in which they were found. The slice is the event's own.
 func (d *Decoded) Dynamics() []Dynamic { return d.dynamic }
 

@@ -158,9 +158,11 @@ func (r *runner) analyze(b Batch) (*commit, error) {
 			return nil, fmt.Errorf("analyse event %s: %w", ev.ID, err)
 		}
 		r.stats.add(v)
-		if v.Alert != nil {
-			r.fired.count(v.Alert)
-			c.alerts = append(c.alerts, v.Alert)
+		for _, a := range [...]*event.Alert{v.Excess, v.Alert} {
+			if a != nil {
+				r.fired.count(a)
+				c.alerts = append(c.alerts, a)
+			}
 		}
 	}
 	r.stats.Bytes += b.Bytes

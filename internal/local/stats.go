@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/event"
 )
 
 // Stats are the figures of one Run.
@@ -34,11 +35,15 @@ func (s *Stats) add(v analysis.Verdict) {
 	if v.Decoded != nil && v.Decoded.Decoder != "" {
 		s.Decoded++
 	}
-	if v.Alert == nil {
-		return
+	for _, a := range [...]*event.Alert{v.Excess, v.Alert} {
+		if a != nil {
+			s.alert(&a.Rule)
+		}
 	}
+}
+
+func (s *Stats) alert(r *event.Rule) {
 	s.Alerts++
-	r := &v.Alert.Rule
 	s.Levels[r.Level]++
 	if s.rules[r.ID] == nil {
 		s.rules[r.ID] = &RuleCount{ID: r.ID, Level: r.Level, Description: r.Description}

@@ -192,7 +192,7 @@ func (t *tester) verdict(v analysis.Verdict) {
 	}
 	w := t.out
 	fmt.Fprintf(w, "\n**Phase 3: Completed filtering (rules).\n       Rule id: '%d'\n       Level: '%d'\n       Description: '%s'\n",
-		v.Rule.ID, v.Rule.Level, v.Rule.Description)
+		v.Rule.ID, v.Rule.Level, v.Rule.Describe(v.Decoded))
 	for _, i := range v.Rule.Info {
 		fmt.Fprintf(w, "       Info - %s: '%s'\n", infoLabels[i.Type], i.Text)
 	}
@@ -249,7 +249,7 @@ func (t *tester) json(v analysis.Verdict) error {
 		out.Fields[f.Name] = f.Value
 	}
 	if r := v.Rule; r != nil {
-		out.Rule, out.Level, out.Description, out.Groups = &r.ID, &r.Level, r.Description, r.Groups
+		out.Rule, out.Level, out.Description, out.Groups = &r.ID, &r.Level, r.Describe(v.Decoded), r.Groups
 	}
 	enc := json.NewEncoder(t.out)
 	enc.SetEscapeHTML(false)

@@ -4,7 +4,8 @@ import "strings"
 
 // Expand applies a file's <var name="N">value</var> elements: it removes them and puts their values in place of $N in the contents and
 // attributes behind them. A name ends at "$", ".", "|", ",", a space or the text's end. Texts of two bytes or less stay as they are.
-// Once a file has a variable, "$" and an unknown name is a fault; before that, "$" is a plain character. It changes the elements given.
+// Once a file has a variable, "$" and an unknown name is a fault, unless it begins with "(" as $(field) in Wazuh's descriptions does; before
+// that, "$" is a plain character. It changes the elements given.
 func Expand(roots []*Element, faults *Faults) []*Element {
 	x := &expander{vars: map[string]string{}, faults: faults}
 	return x.elements(roots)
@@ -69,6 +70,8 @@ func (x *expander) expand(pos Pos, text string) string {
 			b.WriteByte('$')
 		case known:
 			b.WriteString(value)
+		case name[0] == '(':
+			b.WriteString("$" + name)
 		default:
 			b.WriteString("$" + name)
 			x.faults.Add(pos, hintVariable, "no variable is named %q", name)

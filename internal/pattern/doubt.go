@@ -50,11 +50,13 @@ var (
 	unbounded  = regexp.MustCompile(`[^\\][*+]|\{\d+,\}`)
 )
 
+// shown is the source as a rule's author knows it: what says that case counts was put there for Wazuh's dialect.
 func (p *Pattern) shown() string {
-	if len(p.source) > maxShown/2 {
-		return strings.ToValidUTF8(p.source[:maxShown/2], "") + "…"
+	source := strings.TrimPrefix(p.source, "(?-i)")
+	if len(source) > maxShown/2 {
+		return strings.ToValidUTF8(source[:maxShown/2], "") + "…"
 	}
-	return p.source
+	return source
 }
 
 // strangers are texts that have nothing in common but what every text has.

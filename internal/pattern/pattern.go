@@ -79,6 +79,7 @@ type Pattern struct {
 	linear func() *regexp.Regexp  // nil if the pattern is beyond it
 	full   func() *regexp2.Regexp // PCRE2 only
 	dollar bool                   // holds PCRE2's $, which linear gets wrong before a final newline
+	places bool                   // see KeepPlaces
 
 	overruns atomic.Uint64
 }
@@ -133,6 +134,10 @@ func (p *Pattern) Find(t *Text, from int, caps []string) (captures []string, end
 // Groups returns how many capturing groups the pattern has.
 func (p *Pattern) Groups() int { return p.groups }
 
+// KeepPlaces makes Find return an empty string for each capture that took no part, so that the others keep their numbers, as Wazuh wants it of
+// PCRE2. It is for before the first Find.
+func (p *Pattern) KeepPlaces() { p.places = true }
+
 // Captures tells whether the pattern may stand in a decoder's regex: OSSEC refuses there an anchored literal such as ^login$.
 func (p *Pattern) Captures() bool { return p.anchored == nil && p.osMatch == nil }
 
@@ -163,7 +168,7 @@ func (p *Pattern) find(t *Text, from int, caps []string, want bool) ([]string, i
 	if p.prog != nil && p.prog.serves(t) {
 		if end, result := p.prog.run(t, from, want); result != gaveUp {
 			if want && result == matched {
-				caps = t.work.appendCaptures(caps, t.s)
+				caps = t.work.appendCaptures(caps, t.s, p.places)
 			}
 			return caps, end, result == matched
 		}

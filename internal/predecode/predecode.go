@@ -16,6 +16,9 @@
 //	9  [Fri Feb 11 18:06:35 2004] …         Apache errors
 //	10 [Time 2006.12.28 15:53:55 UTC] …     OS X's ASL, with [Sender], [Host] and [Message] groups
 //	11 1140804070.368  11623 1.2.3.4 …      squid
+//
+// Wazuh reads them a little differently: no blank need follow "program:", there is no format 5 and no fraction behind a comma in format 3, but
+// a zone such as +0200, xferlog loses its blank, tabs stay, and an agent's host is its name.
 package predecode
 
 import (
@@ -26,19 +29,29 @@ import (
 
 // Split fills d's FullLog, Log, Hostname and Program from its Text and Location. server is this machine's short name, the host of lines
 // that name none.
-func Split(d *event.Decoded, server string) {
-	d.FullLog = clean(d.Text)
+func Split(d *event.Decoded, server string) { splitter{}.split(d, server) }
+
+// SplitWazuh is Split as Wazuh does it.
+func SplitWazuh(d *event.Decoded, server string) { splitter{wazuh: true}.split(d, server) }
+
+// splitter is Split in one of the dialects.
+type splitter struct{ wazuh bool }
+
+func (w splitter) split(d *event.Decoded, server string) {
+	d.FullLog = w.clean(d.Text)
 	d.Log, d.Hostname, d.Program = d.FullLog, "", ""
 	p := d.FullLog
 	if len(p) > 2 && p[1:3] == "\xc3\xa4" { // German months, Jän and Mär: the letter counts as one byte, and the first byte never matters here
 		p = p[1:]
 	}
-	if n := syslogHeader(p); n > 0 {
-		hostAndProgram(d, strings.TrimPrefix(p[n:], " "))
+	if n := w.syslogHeader(p); n > 0 {
+		w.hostAndProgram(d, strings.TrimPrefix(p[n:], " "))
 	} else {
-		other(d, p)
+		w.other(d, p)
 	}
 	switch {
+	case strings.HasPrefix(d.Location, "(") && w.wazuh:
+		d.Hostname, _, _ = strings.Cut(d.Location[1:], ")")
 	case strings.HasPrefix(d.Location, "("):
 		d.Hostname = d.Location
 	case d.Hostname == "":
@@ -46,10 +59,14 @@ func Split(d *event.Decoded, server string) {
 	}
 }
 
-// clean deletes control characters: bytes 0x00 to 0x1F and 0x7F.
-func clean(s string) string {
+// clean deletes control characters: bytes 0x00 to 0x1F, of which Wazuh keeps the tab, and 0x7F.
+func (w splitter) clean(s string) string {
+	tab := byte(' ')
+	if w.wazuh {
+		tab = '\t'
+	}
 	i := 0
-	for i < len(s) && s[i] >= ' ' && s[i] != 0x7f {
+	for i < len(s) && (s[i] >= ' ' || s[i] == tab) && s[i] != 0x7f {
 		i++
 	}
 	if i == len(s) {
@@ -57,7 +74,7 @@ func clean(s string) string {
 	}
 	b := append(make([]byte, 0, len(s)), s[:i]...)
 	for ; i < len(s); i++ {
-		if s[i] >= ' ' && s[i] != 0x7f {
+		if (s[i] >= ' ' || s[i] == tab) && s[i] != 0x7f {
 			b = append(b, s[i])
 		}
 	}
@@ -75,34 +92,37 @@ func at(p, want string, places ...int) bool {
 }
 
 // syslogHeader returns the length of a header of the formats 1 to 5, 0 if p begins with none.
-func syslogHeader(p string) int {
+func (w splitter) syslogHeader(p string) int {
 	switch n := len(p); {
 	case n > 16 && at(p, "  :: ", 3, 6, 9, 12, 15):
 		return 16
 	case n > 23 && at(p, "-- ::,", 4, 7, 10, 13, 16, 19):
 		return 23
 	case n > 32 && at(p, "--T::", 4, 7, 10, 13, 16):
-		return isoHeader(p)
+		return w.isoHeader(p)
 	case n > 20 && digit(p[0]) && at(p, "   :: ", 4, 8, 11, 14, 17, 20):
 		return 21
-	case n > 19 && digit(p[0]) && at(p, "::-::", 4, 7, 10, 13, 16):
+	case n > 19 && !w.wazuh && digit(p[0]) && at(p, "::-::", 4, 7, 10, 13, 16):
 		return 20
 	}
 	return 0
 }
 
 // isoHeader is syslogHeader for format 3, on 33 bytes or more. A zone must follow, and be hours and minutes; without it, it is no header.
-func isoHeader(p string) int {
+func (w splitter) isoHeader(p string) int {
 	if at(p, ": ", 22, 25) {
 		return 26
 	}
-	if p[19] != '.' && p[19] != ',' {
+	if p[19] != '.' && (p[19] != ',' || w.wazuh) {
 		return 0
 	}
 	for k := 24; k <= 29; k++ {
 		if p[k] == ':' {
 			return k + 3
 		}
+	}
+	if w.wazuh && p[31] == ' ' {
+		return 32
 	}
 	return 0
 }
@@ -129,7 +149,7 @@ func nameByte(c byte) bool {
 }
 
 // hostAndProgram reads "host program[pid]: log", or Solaris's "program: log".
-func hostAndProgram(d *event.Decoded, s string) {
+func (w splitter) hostAndProgram(d *event.Decoded, s string) {
 	d.Log = s
 	n := nameRun(s)
 	switch {
@@ -138,7 +158,7 @@ func hostAndProgram(d *event.Decoded, s string) {
 	case n < len(s) && s[n] == ' ':
 		d.Hostname = s[:n]
 		d.Log = s[n+1:]
-		program(d, d.Log)
+		w.program(d, d.Log)
 	default:
 		return
 	}
@@ -150,23 +170,25 @@ func hostAndProgram(d *event.Decoded, s string) {
 }
 
 // program reads "program: ", "program[pid]: " or "program[pid] " off s.
-func program(d *event.Decoded, s string) {
+func (w splitter) program(d *event.Decoded, s string) {
 	n := nameRun(s)
 	rest := s[n:]
 	switch {
 	case strings.HasPrefix(rest, ": "):
 		d.Program, d.Log = s[:n], rest[2:]
+	case w.wazuh && strings.HasPrefix(rest, ":"):
+		d.Program, d.Log = s[:n], rest[1:]
 	case len(rest) > 1 && rest[0] == '[' && digit(rest[1]):
-		if log, ok := afterPID(rest); ok {
+		if log, ok := w.afterPID(rest); ok {
 			d.Program, d.Log = s[:n], log
 		}
 	case len(rest) > 1 && rest[0] == '|' && rest[1] >= 'a' && rest[1] <= 'z':
-		aix(d, rest[1:])
+		w.aix(d, rest[1:])
 	}
 }
 
 // afterPID returns what follows "[123]: " or "[123] ".
-func afterPID(s string) (log string, ok bool) {
+func (w splitter) afterPID(s string) (log string, ok bool) {
 	k := 1
 	for k < len(s) && digit(s[k]) {
 		k++
@@ -174,12 +196,15 @@ func afterPID(s string) (log string, ok bool) {
 	if rest, ok := strings.CutPrefix(s[k:], "]: "); ok {
 		return rest, true
 	}
+	if rest, ok := strings.CutPrefix(s[k:], "]:"); ok && w.wazuh {
+		return rest, true
+	}
 	return strings.CutPrefix(s[k:], "] ")
 }
 
 // aix reads AIX's "auth|security:info program[pid]: log", from behind the bar. OSSEC makes a program of half the line where no ": "
 // follows; here such a line just has none.
-func aix(d *event.Decoded, s string) {
+func (w splitter) aix(d *event.Decoded, s string) {
 	i := 0
 	for i < len(s) && alnum(s[i]) {
 		i++
@@ -197,17 +222,20 @@ func aix(d *event.Decoded, s string) {
 	if log, ok := strings.CutPrefix(s[n:], ": "); ok {
 		d.Program, d.Log = s[:n], log
 	} else if len(s) > n+1 && s[n] == '[' && digit(s[n+1]) {
-		if log, ok := afterPID(s[n:]); ok {
+		if log, ok := w.afterPID(s[n:]); ok {
 			d.Program, d.Log = s[:n], log
 		}
 	}
 }
 
 // other strips the headers of the formats 6 to 11.
-func other(d *event.Decoded, p string) {
+func (w splitter) other(d *event.Decoded, p string) {
 	switch n := len(p); {
 	case n > 27 && at(p, "   ::   ", 3, 7, 10, 13, 16, 19, 24, 26):
 		d.Log = p[24:]
+		if w.wazuh {
+			d.Log = p[25:]
+		}
 	case n > 23 && at(p, "/-::. ", 2, 5, 8, 11, 14, 21):
 		d.Log = p[23:]
 	case n > 26 && at(p, "//-::. ", 2, 5, 10, 13, 16, 19, 26):

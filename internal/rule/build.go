@@ -18,6 +18,7 @@ type Builder struct {
 	tree    Tree
 	outside Outside
 	onto    func(element string, p *pattern.Pattern, at *phrase) // if not nil, is told of each pattern
+	slots   map[string]int                                       // of dynamic fields, by lower-case name; see Subject.dynamic
 }
 
 // Outside is what rules name that isn't theirs.
@@ -25,6 +26,7 @@ type Outside struct {
 	Number  func(*pattern.Pattern) int                   // gives a pattern its place in the ruleset's index, which is of the log
 	Decoder func(name string) (id int, ok bool)          // resolves decoded_as
 	List    func(path string) (map[string]string, error) // reads a list's keys and values
+	Wazuh   bool                                         // the rules are in Wazuh's dialect, not in OSSEC's
 }
 
 // DefaultTimeframe is OSSEC's analysisd.default_timeframe, in seconds.
@@ -32,7 +34,7 @@ const DefaultTimeframe = 360
 
 // NewBuilder returns an empty builder.
 func NewBuilder(outside Outside) *Builder {
-	return &Builder{outside: outside, tree: Tree{byID: map[int]*Rule{}, counters: map[int][]Counter{}}}
+	return &Builder{outside: outside, tree: Tree{byID: map[int]*Rule{}, counters: map[int][]Counter{}}, slots: map[string]int{}}
 }
 
 // Add reads a file's elements, variables expanded. Parents come before their children, in this or an earlier file.
@@ -50,7 +52,7 @@ func (b *Builder) Add(file string, roots []*osxml.Element) {
 			b.faults.Add(group.Pos, "give it one or remove it", "group %q holds no rules", name)
 		}
 		for _, e := range group.Children {
-			if d := declare(name, e, &b.faults); d != nil {
+			if d := declare(name, e, b.outside.Wazuh, &b.faults); d != nil {
 				b.rule(d)
 			}
 		}
@@ -60,7 +62,7 @@ func (b *Builder) Add(file string, roots []*osxml.Element) {
 // Build links the histories, sorts, and returns the tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
 	t := &b.tree
-	t.outside = b.outside
+	t.outside, t.slots = b.outside, b.slots
 	for _, r := range t.rules {
 		b.freeze(r)
 	}
@@ -100,8 +102,8 @@ func (b *Builder) compile(d *declaration) *Rule {
 	r := &Rule{
 		ID: d.id, Level: d.level, Pos: d.pos, Description: d.text("description"), GroupText: d.outer + d.text("group"), Info: d.info,
 		NoAlert: d.noAlert, Ignore: d.attrs["ignore"], CheckDiff: d.switches["check_diff"], FirstSeen: d.switches["if_fts"],
-		IgnoreFields: ignoreFields(d.text("ignore")), IgnoredFields: ignoreFields(d.text("check_if_ignored")),
-		category: event.CategorySyslog, written: d.source, outer: d.outer,
+		IgnoreFields: b.ignoreFields(d, "ignore"), IgnoredFields: b.ignoreFields(d, "check_if_ignored"),
+		category: event.CategorySyslog, Mitre: d.mitre, wazuh: d.wazuh, written: d.source, outer: d.outer,
 	}
 	r.Groups = event.SplitGroups(r.GroupText)
 	for _, i := range r.Info {
@@ -144,11 +146,19 @@ func (r *Rule) option(o string) {
 		r.LogAlways, r.NoLog = true, false
 	case "no_log":
 		r.NoLog, r.LogAlways = true, false
+	case "no_full_log":
+		r.NoFullLog = true
+	case "no_counter":
+		r.NoCounter = true
 	}
 }
 
-// ignoreFields finds the fields that an <ignore> or <check_if_ignored> names.
-func ignoreFields(text string) []string {
+// ignoreFields finds the fields that an <ignore> or <check_if_ignored> names. OSSEC looks for their names anywhere in it.
+func (b *Builder) ignoreFields(d *declaration, element string) []string {
+	text := d.text(element)
+	if d.wazuh {
+		return strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })
+	}
 	var fields []string
 	for _, f := range []string{"name", "id", "user", "srcip", "dstip", "data", "location"} {
 		if strings.Contains(text, f) {
@@ -192,6 +202,8 @@ var patternElements = []struct {
 	{"dstport", "dstport_pcre2", pattern.OSMatch}, {"user", "user_pcre2", pattern.OSMatch}, {"srcgeoip", "srcgeoip_pcre2", pattern.OSMatch},
 	{"dstgeoip", "dstgeoip_pcre2", pattern.OSMatch}, {"extra_data", "extra_data_pcre2", pattern.OSMatch},
 	{"hostname", "hostname_pcre2", pattern.OSMatch}, {"status", "status_pcre2", pattern.OSMatch},
+	{plain: "protocol", dialect: pattern.OSMatch}, {plain: "system_name", dialect: pattern.OSMatch},
+	{plain: "data", dialect: pattern.OSMatch}, {plain: "location", dialect: pattern.OSMatch},
 }
 
 func (b *Builder) patterns(r *Rule, d *declaration) {
@@ -207,21 +219,35 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 		if compiled == nil {
 			continue
 		}
-		if e.plain == "match" || e.plain == "regex" {
-			r.gates = append(r.gates, b.outside.Number(compiled))
-			r.tests = append(r.tests, onLog(compiled))
-		} else {
-			r.tests = append(r.tests, onText(compiled, texts[e.plain]))
-			number := b.outside.Number(compiled)
-			if e.plain != "hostname" && e.plain != "program_name" { // which stand before the log
-				r.cut = append(r.cut, number)
-			}
+		gates := &r.cut
+		switch e.plain {
+		case "match", "regex":
+			gates = &r.gates
+			r.tests = append(r.tests, onLog(compiled, p.negate))
+		case "hostname", "program_name", "location": // which stand before the log
+			gates = nil
+			fallthrough
+		default:
+			r.tests = append(r.tests, onText(compiled, p.negate, texts[e.plain]))
+		}
+		if gates != nil && !p.negate {
+			*gates = append(*gates, b.outside.Number(compiled))
 		}
 	}
 }
 
+// pattern compiles a phrase in the language that its element has, or that its type attribute names.
 func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, p *phrase) *pattern.Pattern {
-	compiled, err := pattern.Compile(dialect, p.text)
+	source := p.text
+	switch p.kind {
+	case "osmatch":
+		dialect = pattern.OSMatch
+	case "osregex":
+		dialect = pattern.OSRegex
+	case "pcre2":
+		dialect, source = pattern.PCRE, caseCounts+source
+	}
+	compiled, err := pattern.Compile(dialect, source)
 	if err != nil {
 		b.fault(d, p, "", "<%s>: %v", name, err)
 		return nil
@@ -234,9 +260,7 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 
 // values compiles the conditions that compare whole values.
 func (b *Builder) values(r *Rule, d *declaration) {
-	if p := d.texts["action"]; p != nil {
-		r.tests = append(r.tests, onAction(p.text))
-	}
+	b.action(r, d)
 	if size := d.attrs["maxsize"]; size > 0 {
 		r.tests = append(r.tests, func(s *Subject) bool { return len(s.Log) >= size })
 	}
@@ -246,8 +270,12 @@ func (b *Builder) values(r *Rule, d *declaration) {
 			b.faults.Add(e.Pos, `write <field name="X">`, "rule %d: <field> has no name", d.id)
 			continue
 		}
-		if compiled := b.pattern(d, "field", pattern.OSRegex, &phrase{e.Content, e.Pos}); compiled != nil {
-			r.tests = append(r.tests, onDynamic(name, compiled))
+		p := &phrase{text: e.Content, pos: e.Pos}
+		if d.wazuh {
+			p.kind, p.negate = how(d.id, e, &b.faults)
+		}
+		if compiled := b.pattern(d, "field", pattern.OSRegex, p); compiled != nil {
+			r.tests = append(r.tests, onText(compiled, p.negate, b.fieldText(d, name)))
 		}
 	}
 	if p := d.texts["compiled_rule"]; p != nil {
@@ -260,6 +288,41 @@ func (b *Builder) values(r *Rule, d *declaration) {
 	}
 }
 
+// action compiles <action>: the whole value, in this case, or in Wazuh a pattern if a type is given.
+func (b *Builder) action(r *Rule, d *declaration) {
+	p := d.texts["action"]
+	if p == nil {
+		return
+	}
+	if p.kind == "" {
+		r.tests = append(r.tests, func(s *Subject) bool {
+			got, ok := s.Get(event.Action)
+			return ok && (got == p.text) != p.negate
+		})
+		return
+	}
+	if compiled := b.pattern(d, "action", pattern.OSMatch, p); compiled != nil {
+		r.tests = append(r.tests, onText(compiled, p.negate, fieldText(event.Action)))
+	}
+}
+
+// fieldText returns how to find what a <field> looks at: a dynamic field, in Wazuh's dialect a static one, too.
+func (b *Builder) fieldText(d *declaration, name string) func(*Subject) *pattern.Text {
+	if f, static := staticField(name); static && d.wazuh {
+		return fieldText(f)
+	}
+	slot := b.slot(name)
+	return func(s *Subject) *pattern.Text { return s.dynamic(slot, name) }
+}
+
+func (b *Builder) slot(name string) int {
+	key := strings.ToLower(name)
+	if _, known := b.slots[key]; !known {
+		b.slots[key] = len(b.slots)
+	}
+	return b.slots[key]
+}
+
 func (b *Builder) addresses(r *Rule, d *declaration) {
 	for _, side := range []struct {
 		name  string
@@ -270,7 +333,11 @@ func (b *Builder) addresses(r *Rule, d *declaration) {
 		{"dstip", event.DstIP, func(s *Subject) *address { return &s.dstip }},
 	} {
 		var list []network
+		negate := false
 		for _, e := range d.all[side.name] {
+			if d.wazuh {
+				_, negate = how(d.id, e, &b.faults)
+			}
 			n, err := parseNetwork(e.Content)
 			if err != nil {
 				b.faults.Add(e.Pos, "write an address, address/bits or any, with ! before it to negate", "rule %d: <%s>: %v", d.id, side.name, err)
@@ -279,7 +346,10 @@ func (b *Builder) addresses(r *Rule, d *declaration) {
 			list = append(list, n)
 		}
 		if len(list) > 0 {
-			r.tests = append(r.tests, func(s *Subject) bool { return listed(list, s.addr(side.field, side.cache(s))) })
+			r.tests = append(r.tests, func(s *Subject) bool {
+				_, ok := s.Get(side.field)
+				return ok && listed(list, s.addr(side.field, side.cache(s))) != negate
+			})
 		}
 	}
 }
@@ -304,18 +374,11 @@ func (b *Builder) times(r *Rule, d *declaration) {
 
 // correlation compiles what the rule asks of earlier events.
 func (b *Builder) correlation(r *Rule, d *declaration) {
-	c := &Correlation{
-		Frequency: d.attrs["frequency"], Timeframe: int64(d.attrOr("timeframe", DefaultTimeframe)), Location: d.switches["same_location"] && !d.switches["not_same_agent"],
-	}
-	for _, s := range sameFields {
-		if d.switches[s.element] && !d.switches[s.unless] {
-			c.Same = append(c.Same, s.field)
-		}
-	}
-	for _, field := range []string{"url", "srcgeoip"} { // nothing finds a srcgeoip, so a rule that asks for two never fires, as in OSSEC without GeoIP
-		if d.switches["different_"+field] {
-			c.Different = append(c.Different, field)
-		}
+	c := &Correlation{Frequency: d.attrs["frequency"], Timeframe: int64(d.attrOr("timeframe", DefaultTimeframe)), Global: true}
+	if d.wazuh {
+		c.wazuh(d)
+	} else {
+		c.ossec(d)
 	}
 	switch {
 	case d.texts["if_matched_sid"] != nil:
@@ -327,11 +390,9 @@ func (b *Builder) correlation(r *Rule, d *declaration) {
 		c.group = b.pattern(d, "if_matched_group", pattern.OSMatch, d.texts["if_matched_group"])
 	case d.texts["if_matched_regex"] != nil:
 		c.Kind, c.Key = ByRegex, Events
-		c.Location = false // neither this nor the ports count there, as in OSSEC
-		c.Same = slices.DeleteFunc(c.Same, func(name string) bool { return strings.HasSuffix(name, "port") })
 		c.log = b.pattern(d, "if_matched_regex", pattern.OSRegex, d.texts["if_matched_regex"])
 	default:
-		context := slices.ContainsFunc(keys(d.switches), func(s string) bool { return strings.Contains(s, "same_") || strings.HasPrefix(s, "different_") })
+		context := len(d.same)+len(d.different) > 0 || d.switches["global_frequency"] || slices.ContainsFunc(keys(d.switches), func(s string) bool { return strings.Contains(s, "same_") || strings.HasPrefix(s, "different_") })
 		if (context || d.attrs["frequency"] > 0) && !r.CheckDiff {
 			b.fault(d, nil, "add if_matched_sid, if_matched_group or if_matched_regex", "frequency and same_* count earlier events, but no if_matched_* says which")
 		}
@@ -339,6 +400,25 @@ func (b *Builder) correlation(r *Rule, d *declaration) {
 	}
 	if !r.CheckDiff { // which takes the place of any history
 		r.Correlation = c
+	}
+}
+
+// ossec reads what OSSEC compares.
+func (c *Correlation) ossec(d *declaration) {
+	c.Location = d.switches["same_location"] && !d.switches["not_same_agent"]
+	for _, s := range sameFields {
+		if d.switches[s.element] && !d.switches[s.unless] {
+			c.Same = append(c.Same, s.field)
+		}
+	}
+	for _, field := range []string{"url", "srcgeoip"} { // nothing finds a srcgeoip, so a rule that asks for two never fires, as in OSSEC without GeoIP
+		if d.switches["different_"+field] {
+			c.Different = append(c.Different, field)
+		}
+	}
+	if d.texts["if_matched_regex"] != nil && d.texts["if_matched_sid"] == nil && d.texts["if_matched_group"] == nil {
+		c.Location = false // neither this nor the ports count there
+		c.Same = slices.DeleteFunc(c.Same, func(name string) bool { return strings.HasSuffix(name, "port") })
 	}
 }
 

@@ -18,18 +18,24 @@ type declaration struct {
 	attrs     map[string]int
 	noAlert   bool
 	overwrite bool
+	wazuh     bool // in Wazuh's dialect; see wazuh.go
 
 	texts    map[string]*phrase // by element, repeated ones joined
 	all      map[string][]*osxml.Element
 	switches map[string]bool // same_*, different_*, not_same_*, if_fts, check_diff
 	options  []string
 	info     []event.Info
+
+	same, different []string // Wazuh's: fields to compare
+	mitre           []event.Mitre
 }
 
 // phrase is an element's text, joined over its repetitions.
 type phrase struct {
-	text string
-	pos  osxml.Pos
+	text   string
+	pos    osxml.Pos
+	kind   string // Wazuh's type=: osmatch, osregex, pcre2; "" for the element's own
+	negate bool   // Wazuh's negate="yes"
 }
 
 // attrDigits are the rule's numbers, and how many digits OSSEC reads of each.
@@ -58,9 +64,9 @@ func words(list string) map[string]bool {
 }
 
 // declare reads one <rule>. It returns nil if the rule is too broken to go on with.
-func declare(outer string, e *osxml.Element, faults *osxml.Faults) *declaration {
+func declare(outer string, e *osxml.Element, wazuh bool, faults *osxml.Faults) *declaration {
 	d := &declaration{
-		pos: e.Pos, source: e, outer: outer, attrs: map[string]int{}, texts: map[string]*phrase{}, all: map[string][]*osxml.Element{},
+		pos: e.Pos, source: e, outer: outer, wazuh: wazuh, attrs: map[string]int{}, texts: map[string]*phrase{}, all: map[string][]*osxml.Element{},
 		switches: map[string]bool{},
 	}
 	if !strings.EqualFold(e.Name, "rule") {
@@ -97,7 +103,7 @@ func (d *declaration) attr(a osxml.Attr, faults *osxml.Faults) {
 	name := strings.ToLower(a.Name)
 	switch name {
 	case "noalert":
-		d.noAlert = true
+		d.noAlert = !d.wazuh || a.Value == "1" // in OSSEC any value sets it
 		return
 	case "overwrite":
 		d.overwrite = a.Value == "yes"
@@ -116,17 +122,21 @@ func (d *declaration) attr(a osxml.Attr, faults *osxml.Faults) {
 		faults.Add(a.Pos, "write digits", "%s=%q is no number", a.Name, a.Value)
 	}
 	d.attrs[name] = int(n)
+	if d.wazuh {
+		d.wazuhNumber(name, a, faults)
+	}
 }
 
 func (d *declaration) element(e *osxml.Element, faults *osxml.Faults) {
 	name := strings.ToLower(e.Name)
 	switch {
-	case joined[name]:
-		d.join(name, e)
+	case joined[name], d.wazuh && joinedWazuh[name]:
+		d.join(name, e, faults)
 	case replaced[name]:
-		d.texts[name] = &phrase{e.Content, e.Pos}
+		d.texts[name] = &phrase{text: e.Content, pos: e.Pos}
 	case listedBy[name]:
 		d.all[name] = append(d.all[name], e)
+	case d.wazuh && d.wazuhElement(name, e, faults):
 	case switched[name]:
 		d.switches[name] = true
 	case name == "options":
@@ -141,20 +151,24 @@ func (d *declaration) element(e *osxml.Element, faults *osxml.Faults) {
 	}
 }
 
-func (d *declaration) join(name string, e *osxml.Element) {
+func (d *declaration) join(name string, e *osxml.Element, faults *osxml.Faults) {
 	text := e.Content
 	if name == "description" {
 		text = strings.Replace(text, "\n", " ", 1)
 	}
-	if p := d.texts[name]; p != nil {
-		p.text += text
-		return
+	p := d.texts[name]
+	if p == nil {
+		p = &phrase{pos: e.Pos}
+		d.texts[name] = p
 	}
-	d.texts[name] = &phrase{text, e.Pos}
+	p.text += text
+	if d.wazuh {
+		p.kind, p.negate = how(d.id, e, faults)
+	}
 }
 
 func (d *declaration) option(e *osxml.Element, faults *osxml.Faults) {
-	if !optionWords[e.Content] {
+	if !optionWords[e.Content] && !(d.wazuh && optionsWazuh[e.Content]) {
 		faults.Add(e.Pos, suggest(e.Content, keys(optionWords)), "rule %d: unknown option %q", d.id, e.Content)
 		return
 	}

@@ -68,6 +68,14 @@ func listField(f event.Field) func(*Subject) (string, bool) {
 	return func(s *Subject) (string, bool) { return s.Get(f) }
 }
 
+// listName is listField for the fields of Wazuh: all static ones, and dynamic ones.
+func listName(name string) func(*Subject) (string, bool) {
+	if f, static := staticField(name); static {
+		return listField(f)
+	}
+	return func(s *Subject) (string, bool) { return s.Dynamic(name) }
+}
+
 func (b *Builder) lists(r *Rule, d *declaration) {
 	for _, e := range d.all["list"] {
 		if t := b.list(d, e); t != nil {
@@ -83,6 +91,9 @@ func (b *Builder) list(d *declaration, e *osxml.Element) test {
 	}
 	name, _ := e.Attr("field")
 	value, ok := listFields[name]
+	if !ok && d.wazuh && strings.TrimSpace(name) != "" {
+		value, ok = listName(strings.TrimSpace(name)), true
+	}
 	if !ok {
 		return add(suggest(name, keys(listFields)), "<list field=%q>: no such field", name)
 	}
@@ -100,7 +111,7 @@ func (b *Builder) list(d *declaration, e *osxml.Element) test {
 		if !given {
 			return add(`add check_value="..."`, "<list lookup=%q> compares values, but check_value is missing", how)
 		}
-		if check = b.pattern(d, "list", pattern.OSMatch, &phrase{text, e.Pos}); check == nil {
+		if check = b.pattern(d, "list", pattern.OSMatch, &phrase{text: text, pos: e.Pos}); check == nil {
 			return nil
 		}
 	}

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/yagura-hids/yagura/internal/event"
@@ -17,9 +18,12 @@ type Subject struct {
 	fields            [event.NumFields]pattern.Text
 	ready             uint32
 	program, hostname pattern.Text
+	location          pattern.Text
 	hasProgram        bool
 	hasHostname       bool
+	hasLocation       bool
 	srcip, dstip      address
+	dynamics          dynamics
 }
 
 type address struct {
@@ -30,7 +34,8 @@ type address struct {
 // Reset makes s look at another event.
 func (s *Subject) Reset(d *event.Decoded, text *pattern.Text, hits *pattern.Hits) {
 	s.Decoded, s.Text, s.Hits = d, text, hits
-	s.ready, s.hasProgram, s.hasHostname, s.srcip, s.dstip = 0, false, false, address{}, address{}
+	s.ready, s.hasProgram, s.hasHostname, s.hasLocation, s.srcip, s.dstip = 0, false, false, false, address{}, address{}
+	s.dynamics.event++
 }
 
 // field returns the text of a field, nil if the event hasn't got it.
@@ -73,6 +78,45 @@ func (s *Subject) hostnameText() *pattern.Text {
 	return &s.hostname
 }
 
+func (s *Subject) locationText() *pattern.Text {
+	if !s.hasLocation {
+		s.location.Reset(s.Location)
+		s.hasLocation = true
+	}
+	return &s.location
+}
+
+// dynamics are an event's dynamic fields, as far as rules asked for them. Each name that some rule asks for has a slot.
+type dynamics struct {
+	event uint64 // counts up, so that what slots hold of earlier events need not be cleared
+	slots []slot
+}
+
+type slot struct {
+	event uint64 // for which it was filled
+	found bool
+	text  pattern.Text
+}
+
+// dynamic returns the text of the dynamic field of that name, whose slot is given; nil if the event hasn't got it.
+func (s *Subject) dynamic(at int, name string) *pattern.Text {
+	if at >= len(s.dynamics.slots) {
+		s.dynamics.slots = slices.Grow(s.dynamics.slots, at+1-len(s.dynamics.slots))[:at+1]
+	}
+	f := &s.dynamics.slots[at]
+	if f.event != s.dynamics.event {
+		f.event = s.dynamics.event
+		var value string
+		if value, f.found = s.Dynamic(name); f.found {
+			f.text.Reset(value)
+		}
+	}
+	if !f.found {
+		return nil
+	}
+	return &f.text
+}
+
 // addr returns the address in a field. One that can't be parsed is not valid.
 func (s *Subject) addr(f event.Field, a *address) netip.Addr {
 	if !a.parsed {
@@ -113,16 +157,16 @@ func (r *Rule) Matches(s *Subject) bool {
 	return true
 }
 
-// onText makes a test of a pattern and a text that an event may lack.
-func onText(p *pattern.Pattern, text func(*Subject) *pattern.Text) test {
+// onText makes a test of a pattern and a text. It fails, negated or not, where an event lacks the text.
+func onText(p *pattern.Pattern, negate bool, text func(*Subject) *pattern.Text) test {
 	return func(s *Subject) bool {
 		t := text(s)
-		return t != nil && p.Match(t)
+		return t != nil && p.Match(t) != negate
 	}
 }
 
-func onLog(p *pattern.Pattern) test {
-	return func(s *Subject) bool { return p.Match(s.Text) }
+func onLog(p *pattern.Pattern, negate bool) test {
+	return func(s *Subject) bool { return p.Match(s.Text) != negate }
 }
 
 // texts are what the elements named so look at.
@@ -136,26 +180,16 @@ var texts = map[string]func(*Subject) *pattern.Text{
 	"dstport":      fieldText(event.DstPort),
 	"status":       fieldText(event.Status),
 	"extra_data":   fieldText(event.Data),
+	"data":         fieldText(event.Data),
+	"protocol":     fieldText(event.Protocol),
+	"system_name":  fieldText(event.SystemName),
+	"location":     (*Subject).locationText,
 	"srcgeoip":     func(*Subject) *pattern.Text { return nil },
 	"dstgeoip":     func(*Subject) *pattern.Text { return nil },
 }
 
 func fieldText(f event.Field) func(*Subject) *pattern.Text {
 	return func(s *Subject) *pattern.Text { return s.field(f) }
-}
-
-func onDynamic(name string, p *pattern.Pattern) test {
-	return func(s *Subject) bool {
-		value, ok := s.Dynamic(name)
-		return ok && p.MatchString(value)
-	}
-}
-
-func onAction(want string) test {
-	return func(s *Subject) bool {
-		got, ok := s.Get(event.Action)
-		return ok && got == want
-	}
 }
 
 // compiled are the predicates that compiled_rule names.

@@ -29,11 +29,14 @@ type Rule struct {
 	Groups      []string // GroupText split
 	Info        []event.Info
 	CVE         []string
+	Mitre       []event.Mitre // Wazuh's
 
 	NoAlert   bool // holds only through a child
 	NoLog     bool // judged, remembered, not recorded; see also Recorded
 	LogAlways bool // recorded whatever its level
 	Mail      Mail
+	NoFullLog bool // Wazuh's: the alert is written without the log
+	NoCounter bool // Wazuh's: … and without how often the rule fired
 
 	Ignore        int      // seconds for which further firings are swallowed after one; 0 for none
 	CheckDiff     bool     // holds if the log differs from the last one of this host
@@ -42,6 +45,7 @@ type Rule struct {
 	IgnoredFields []string // fields to look up in the ignore list
 	Correlation   *Correlation
 
+	wazuh     bool           // in Wazuh's dialect
 	written   *osxml.Element // variables expanded
 	replaces  osxml.Pos      // where the rule is written that it overwrites
 	outer     string         // the name of the group around it
@@ -80,14 +84,23 @@ const (
 // Correlation is what a composite rule asks of earlier events.
 type Correlation struct {
 	Kind      Kind
-	Key       string // of the events that it looks at, such as "sid/5716", "group/40111", [Events]
-	Frequency int    // earlier events needed, less one: it fires on event Frequency+2
-	Timeframe int64  // seconds
-	Same      []string
-	Different []string
-	Location  bool // same_location
-	log       *pattern.Pattern
-	group     *pattern.Pattern
+	Key       string   // of the events that it looks at, such as "sid/5716", "group/40111", [Events]
+	Frequency int      // earlier events needed, less one: it fires on event Frequency+2
+	Timeframe int64    // seconds
+	Same      []string // fields: a static one's name as [event.Field.String] has it, or else a dynamic one's
+	Different []string // likewise
+	Location  bool     // same_location
+
+	// Wazuh's dialect counts in another way; see [Correlation.Global] and the rest.
+	Global        bool // events of all agents count; false in Wazuh without global_frequency: those of this event's agent only
+	OtherLocation bool // different_location
+	// Wazuh: same_location compares locations, not hosts; a field of Different that one of two events lacks differs; an earlier event that
+	// a rule of this level or above has used ends the look only if it is comparable; of the events counted only the newest is marked as
+	// used, and none if Frequency is 0.
+	Wazuh bool
+
+	log   *pattern.Pattern
+	group *pattern.Pattern
 }
 
 // Events is the key of all events, which ByRegex rules look at.
@@ -107,14 +120,18 @@ func (c *Correlation) counts(groupText string) bool {
 	return c.group != nil && c.group.MatchString(groupText)
 }
 
-// Alert returns what an alert says of the rule. mailLevel is the level from which alerts are mailed.
-func (r *Rule) Alert(mailLevel int) event.Rule {
+// Alert returns what an alert on d says of the rule. mailLevel is the level from which alerts are mailed.
+func (r *Rule) Alert(d *event.Decoded, mailLevel int) event.Rule {
 	out := event.Rule{
-		ID: r.ID, Level: r.Level, Description: r.Description, Groups: r.Groups, GroupText: r.GroupText, Info: r.Info, CVE: r.CVE,
+		ID: r.ID, Level: r.Level, Description: r.Describe(d), Groups: r.Groups, GroupText: r.GroupText, Info: r.Info, CVE: r.CVE,
+		Mitre: r.Mitre, NoFullLog: r.NoFullLog, NoCounter: r.NoCounter,
 		Mail: r.Mail == MailAlways || r.Mail == MailByLevel && r.Level >= mailLevel,
 	}
 	if r.Correlation != nil {
 		out.Frequency = r.Correlation.Frequency
+		if r.wazuh { // as it is written
+			out.Frequency += 2
+		}
 	}
 	return out
 }
@@ -141,7 +158,8 @@ type Tree struct {
 	rules    []*Rule // in order of reading
 	byID     map[int]*Rule
 	counters map[int][]Counter // by rule id: the composites that count its events
-	outside  Outside           // for Conditions
+	outside  Outside           // for Conditions, as are the slots
+	slots    map[string]int
 }
 
 // Top returns the template of a category, nil if there is none.

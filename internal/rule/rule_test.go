@@ -385,7 +385,7 @@ func TestAlert(t *testing.T) {
 		below100(102, `level="3"`, "<options>alert_by_email</options>")+below100(103, `level="9"`, "<options>no_email_alert</options>")+
 		below100(104, `level="9"`, "<options>no_log</options>")+below100(105, `level="2"`, "<options>log_alert</options>")+
 		below100(106, `level="9"`, "<options>no_log</options><options>log_alert</options>")+below100(107, `level="0"`, "<options>log_alert</options>"))
-	a := b.tree.Rule(101).Alert(7)
+	a := b.tree.Rule(101).Alert(newEvent(""), 7)
 	if a.Description != "one two\nthree" || !slices.Equal(a.Groups, []string{"test", "a", "b"}) || a.GroupText != "test,a, b" {
 		t.Errorf("description %q, groups %q of %q", a.Description, a.Groups, a.GroupText)
 	}
@@ -395,7 +395,7 @@ func TestAlert(t *testing.T) {
 	}
 	for id, want := range map[int][2]bool{101: {true, true}, 102: {true, false}, 103: {false, true}, 104: {true, false}, 105: {false, true}, 106: {true, true}, 107: {false, false}} {
 		r := b.tree.Rule(id)
-		if mail, recorded := r.Alert(7).Mail, r.Recorded(5); mail != want[0] || recorded != want[1] {
+		if mail, recorded := r.Alert(newEvent(""), 7).Mail, r.Recorded(5); mail != want[0] || recorded != want[1] {
 			t.Errorf("rule %d: mail %t, recorded %t, want %v", id, mail, recorded, want)
 		}
 	}

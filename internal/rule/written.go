@@ -141,7 +141,7 @@ func (t *Tree) Patterns(r *Rule) []Pattern {
 
 // recompile compiles a part of r, which was compiled without a fault before.
 func (t *Tree) recompile(r *Rule, part *osxml.Element, onto func(string, *pattern.Pattern, *phrase)) *Rule {
-	b := NewBuilder(Outside{Number: func(*pattern.Pattern) int { return 0 }, Decoder: t.outside.Decoder, List: t.outside.List})
-	b.onto = onto
-	return b.compile(declare(r.outer, part, &b.faults))
+	b := NewBuilder(Outside{Number: func(*pattern.Pattern) int { return 0 }, Decoder: t.outside.Decoder, List: t.outside.List, Wazuh: t.outside.Wazuh})
+	b.onto, b.slots = onto, t.slots
+	return b.compile(declare(r.outer, part, t.outside.Wazuh, &b.faults))
 }

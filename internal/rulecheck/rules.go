@@ -154,7 +154,7 @@ func (c *checker) holdsWith(s, r *rule.Rule) bool {
 
 // always tells whether a condition holds for every event.
 func always(c rule.Condition) bool {
-	return c.Pattern != nil && (c.Element == "match" || c.Element == "regex" || c.Element == "pcre2" || c.Element == "match_pcre2") && c.Pattern.AlwaysMatches()
+	return c.Pattern != nil && !strings.Contains(c.How, "negate=yes") && (c.Element == "match" || c.Element == "regex" || c.Element == "pcre2" || c.Element == "match_pcre2") && c.Pattern.AlwaysMatches()
 }
 
 func implies(one, other rule.Condition) bool {

@@ -14,12 +14,13 @@ import (
 
 // ErrNoRules is returned for a directory that holds neither decoders nor rules.
 var ErrNoRules = errors.New("no decoders and no rules there: a ruleset has decoder.xml and rules/*.xml as under /var/ossec, " +
-	"or decoders/*.xml and rules/*.xml to add to the built-in ones")
+	"or as Wazuh's under ruleset/, or decoders/*.xml and rules/*.xml to add to the built-in ones")
 
 // Choose returns the file system and the files of the ruleset that a user wants.
 //
 //   - dir "": own, the built-in one.
-//   - dir has an ossec.conf, or a decoder.xml (there or in etc/): that ruleset alone.
+//   - dir has an ossec.conf that names one, or a decoder.xml (there or in etc/): that ruleset alone.
+//   - dir is laid out as Wazuh's (see wazuh): that ruleset alone.
 //   - dir has decoders/ or rules/: its files replace those of the same name in own, or come after them.
 func Choose(own fs.FS, dir string) (fs.FS, config.Rules, error) {
 	base, err := config.Read(own, "ossec.conf")
@@ -43,6 +44,9 @@ func Choose(own fs.FS, dir string) (fs.FS, config.Rules, error) {
 		case len(c.Rules.Includes)+len(c.Rules.Decoders) > 0:
 			return there, c.Rules, nil
 		}
+	}
+	if rules, ok := wazuh(own, there); ok {
+		return there, rules, nil
 	}
 	if exists(there, "decoder.xml") || exists(there, "etc/decoder.xml") {
 		return there, config.Rules{}, nil

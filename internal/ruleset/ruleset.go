@@ -30,6 +30,7 @@ type Set struct {
 	Index    *pattern.Index // of all patterns on the log
 	Hash     string         // of all files read: 16 hexadecimal digits
 	Files    int
+	Wazuh    bool // in Wazuh's dialect, not in OSSEC's
 	patterns []*pattern.Pattern
 }
 
@@ -46,6 +47,7 @@ func (s *Set) Overruns() []string {
 
 // Load reads the ruleset that files names in fsys. A name with "/" is relative to fsys's root; one without is in rules/. If files names no
 // decoder, decoder.xml and local_decoder.xml are read, in the root or in etc/; if it names no rules, all of rules/*.xml, rules_config.xml first.
+// A ruleset is in one dialect, OSSEC's or Wazuh's, for all its files: files.Wazuh says which.
 // Its error is a *osxml.FaultError.
 func Load(fsys fs.FS, files config.Rules) (*Set, error) {
 	l := &loader{fsys: fsys, files: files, sum: sha256.New(), lists: map[string]map[string]string{}}
@@ -54,6 +56,7 @@ func Load(fsys fs.FS, files config.Rules) (*Set, error) {
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
+	l.set.Wazuh = l.files.Wazuh
 	l.set.Index, l.set.patterns = pattern.NewIndex(l.patterns), l.patterns
 	l.set.Hash = hex.EncodeToString(l.sum.Sum(nil)[:8])
 	return &l.set, nil
@@ -75,11 +78,12 @@ func (l *loader) number(p *pattern.Pattern) int {
 }
 
 func (l *loader) decoders() {
-	names := l.expand(l.files.Decoders)
+	names := l.expand(l.files.Decoders, l.files.ExcludeDecoders)
 	if len(names) == 0 {
 		names = l.defaultDecoders()
 	}
 	builder := decoder.NewBuilder(l.number)
+	builder.Wazuh = l.files.Wazuh
 	for _, name := range names {
 		roots, whole := l.read(name)
 		if builder.Add(roots) == 0 && whole && !strings.HasPrefix(path.Base(name), "local_") {
@@ -106,11 +110,11 @@ func (l *loader) defaultDecoders() []string {
 }
 
 func (l *loader) rules() {
-	names := l.expand(l.files.Includes)
+	names := l.expand(l.files.Includes, l.files.ExcludeRules)
 	if len(l.files.Includes) == 0 {
 		names = l.defaultRules()
 	}
-	builder := rule.NewBuilder(rule.Outside{Number: l.number, Decoder: l.set.Decoders.ID, List: l.list})
+	builder := rule.NewBuilder(rule.Outside{Number: l.number, Decoder: l.set.Decoders.ID, List: l.list, Wazuh: l.files.Wazuh})
 	for _, name := range names {
 		if roots, whole := l.read(name); whole || len(roots) > 0 {
 			builder.Add(name, roots)
@@ -138,13 +142,13 @@ func (l *loader) defaultRules() []string {
 	return nil
 }
 
-// expand turns includes into the names of files, each once.
-func (l *loader) expand(includes []config.Include) []string {
+// expand turns includes into the names of files, each once, in the order of reading. Excluded are files of directories.
+func (l *loader) expand(includes []config.Include, exclude []string) []string {
 	var names []string
 	for _, in := range includes {
 		found := []string{l.locate(in.Path)}
 		if in.Dir {
-			if found = l.directory(in); len(found) == 0 {
+			if found = l.directory(in); len(found) == 0 && !l.files.Wazuh { // which has directories for files to come
 				l.faults.Add(in.Pos, "check the path and the pattern", "no file in %s matches %s", in.Path, in.Pattern)
 			}
 		} else if !l.exists(found[0]) {
@@ -152,10 +156,13 @@ func (l *loader) expand(includes []config.Include) []string {
 			continue
 		}
 		for _, name := range found {
-			if !slices.Contains(names, name) {
+			if !slices.Contains(names, name) && !(in.Dir && excluded(exclude, name)) {
 				names = append(names, name)
 			}
 		}
+	}
+	if l.files.Wazuh { // reads by name, whatever the directory
+		slices.SortStableFunc(names, func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) })
 	}
 	return names
 }
@@ -164,7 +171,10 @@ func (l *loader) expand(includes []config.Include) []string {
 func (l *loader) locate(name string) string {
 	name = path.Clean(strings.TrimLeft(name, "/"))
 	candidates := []string{name, "etc/" + name}
-	if !strings.Contains(name, "/") {
+	if l.files.Wazuh {
+		candidates = wazuhPlaces(name)
+	}
+	if !strings.Contains(name, "/") && !l.files.Wazuh {
 		candidates = []string{"rules/" + name, "etc/rules/" + name, name}
 	}
 	for _, c := range candidates {
@@ -188,7 +198,11 @@ func (l *loader) directory(in config.Include) []string {
 	}
 	dir := path.Clean(strings.Trim(in.Path, "/"))
 	var names []string
-	for _, dir := range []string{dir, "etc/" + dir} {
+	places := []string{dir, "etc/" + dir}
+	if l.files.Wazuh {
+		places[1] = strings.TrimPrefix(dir, "ruleset/")
+	}
+	for _, dir := range places {
 		entries, err := fs.ReadDir(l.fsys, dir)
 		if err != nil {
 			continue
