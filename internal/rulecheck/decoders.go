@@ -24,7 +24,8 @@ func (c *checker) decoderPatterns(d *decoder.Decoder) {
 		*pattern.Pattern
 	}{{"program_name", d.Program}, {"prematch", d.Prematch}, {"regex", d.Regex}} {
 		if p.Pattern != nil {
-			c.doubts(d.Pos, "decoder "+d.Name, p.element, p.Pattern)
+			// any program may be wanted, and a regex may take whatever there is
+			c.doubts(d.Pos, "decoder "+d.Name, p.element, p.Pattern, p.element != "prematch")
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/yagura-hids/yagura/internal/osxml"
 	"github.com/yagura-hids/yagura/internal/pattern"
@@ -53,17 +52,12 @@ func (c *checker) warn(pos osxml.Pos, hint, what string, args ...any) {
 	c.found.Add(pos, hint, what, args...)
 }
 
-// onLog are the elements that look at the log, which is always there. What looks at something else and matches every text asks that there is one,
-// which may be meant, unless it is written as alternatives.
-var onLog = []string{"match", "match_pcre2", "regex", "pcre2", "prematch", "if_matched_regex", "if_matched_group"}
-
-// doubts tells what is odd about a pattern.
-func (c *checker) doubts(pos osxml.Pos, whose, element string, p *pattern.Pattern) {
+// doubts tells what is odd about a pattern. That it matches every text is told only where that can't be meant.
+func (c *checker) doubts(pos osxml.Pos, whose, element string, p *pattern.Pattern, mayMatchAll bool) {
 	for _, d := range p.Doubts() {
-		if d.Always && !slices.Contains(onLog, element) && !strings.Contains(p.Source(), "|") {
-			continue
+		if !d.Always || !mayMatchAll {
+			c.warn(pos, d.Hint, "%s: <%s>: %s", whose, element, d.What)
 		}
-		c.warn(pos, d.Hint, "%s: <%s>: %s", whose, element, d.What)
 	}
 }
 

@@ -87,7 +87,7 @@ func TestRules(t *testing.T) {
 			at(5, 1, "rule 20 can never hold: it counts earlier events and has level 0")},
 		{"a composite", below(20, `level="9" frequency="2"`, "<if_matched_sid>11</if_matched_sid>"), nil},
 		{"counts level 0", below(20, `level="9" frequency="2"`, "<if_matched_sid>10</if_matched_sid>"),
-			at(5, 1, "rule 20 can never hold: no event is ever counted for its if_matched_sid")},
+			at(5, 1, "rule 20 can never hold: rule 10, which its if_matched_sid names, has level 0, so its events are never counted")},
 		{"counts a group", `<rule id="20" level="9" frequency="2"><if_matched_group>denied</if_matched_group></rule>`, nil},
 		{"counts a group of its own", `<rule id="20" level="9" frequency="2"><if_matched_group>many</if_matched_group><if_sid>10</if_sid><group>many,</group></rule>`,
 			at(5, 1, "rule 20 can never hold: no event is ever counted for its if_matched_group: "+

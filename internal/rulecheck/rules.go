@@ -37,10 +37,14 @@ func (c *checker) rules(list []*rule.Rule) {
 	}
 }
 
+// onLog are the elements that look at what is always there.
+var onLog = []string{"match", "match_pcre2", "regex", "pcre2", "if_matched_regex", "if_matched_group"}
+
 func (c *checker) rulePatterns(r *rule.Rule) {
 	isPattern := map[string]bool{}
 	for _, p := range c.set.Rules.Patterns(r) {
-		c.doubts(p.Pos, ruleName(r), p.Element, p.Pattern)
+		// what looks at something that may be missing and matches every text asks that there is one, unless it is written as alternatives
+		c.doubts(p.Pos, ruleName(r), p.Element, p.Pattern, !slices.Contains(onLog, p.Element) && !strings.Contains(p.Source(), "|"))
 		isPattern[p.Element] = true
 	}
 	for _, cond := range c.conditions[r] {
@@ -118,12 +122,25 @@ func (c *checker) cannotHold(r *rule.Rule) (hint, why string) {
 	case c.counted[r.ID]:
 		return "", ""
 	case k.Kind == rule.BySID:
-		return "name a rule that can be a verdict: of level 1 or more, and not noalert", "no event is ever counted for its if_matched_sid"
+		return "name a rule that can be a verdict: of level 1 or more, and not noalert", c.uncounted(r)
 	case k.Kind == rule.ByGroup:
 		return "give the group to rules of level 1 or more that are read before it",
 			"no event is ever counted for its if_matched_group: no rule before it has that group, or other composites count their ids"
 	}
 	return "", ""
+}
+
+// uncounted says why no event is counted for a composite that names a rule.
+func (c *checker) uncounted(r *rule.Rule) string {
+	id, _ := strconv.Atoi(strings.TrimPrefix(r.Correlation.Key, "sid/")) // a rule's id, or the ruleset would have faults
+	why := "is the one that asks"
+	switch named := c.set.Rules.Rule(id); {
+	case named.Level == 0:
+		why = "has level 0"
+	case named.NoAlert:
+		why = "is noalert"
+	}
+	return fmt.Sprintf("rule %d, which its if_matched_sid names, %s, so its events are never counted", id, why)
 }
 
 // hides returns the child of p that is asked before r and holds whenever r does, nil if there is none.
