@@ -17,7 +17,8 @@ type Builder struct {
 	faults  osxml.Faults
 	tree    Tree
 	outside Outside
-	slots   map[string]int // of dynamic fields, by lower-case name; see Subject.dynamic
+	onto    func(element string, p *pattern.Pattern, at *phrase) // if not nil, is told of each pattern
+	slots   map[string]int                                       // of dynamic fields, by lower-case name; see Subject.dynamic
 }
 
 // Outside is what rules name that isn't theirs.
@@ -61,7 +62,7 @@ func (b *Builder) Add(file string, roots []*osxml.Element) {
 // Build links the histories, sorts, and returns the tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
 	t := &b.tree
-	t.outside = b.outside
+	t.outside, t.slots = b.outside, b.slots
 	for _, r := range t.rules {
 		b.freeze(r)
 	}
@@ -188,7 +189,7 @@ func (b *Builder) decodedAs(r *Rule, d *declaration) {
 	}
 	r.decodedAs = id
 	if id == 0 { // a child decoder that goes by its parent's name: no event ever bears it
-		r.decodedAs = -1
+		r.decodedAs = NoDecoder
 	}
 }
 
@@ -259,6 +260,9 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 	if err != nil {
 		b.fault(d, p, "", "<%s>: %v", name, err)
 		return nil
+	}
+	if b.onto != nil {
+		b.onto(name, compiled, p)
 	}
 	return compiled
 }
