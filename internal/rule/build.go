@@ -17,7 +17,8 @@ type Builder struct {
 	faults  osxml.Faults
 	tree    Tree
 	outside Outside
-	slots   map[string]int // of dynamic fields, by lower-case name; see Subject.dynamic
+	onto    func(element string, p *pattern.Pattern, at *phrase) // if not nil, is told of each pattern
+	slots   map[string]int                                       // of dynamic fields, by lower-case name; see Subject.dynamic
 
 	warnings osxml.Faults
 	leaveOut bool // the rule at hand; see slip
@@ -67,7 +68,7 @@ func (b *Builder) Warnings() error { return b.warnings.Err() }
 // Build links the histories, sorts, and returns the tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
 	t := &b.tree
-	t.outside = b.outside
+	t.outside, t.slots = b.outside, b.slots
 	for _, r := range t.rules {
 		b.freeze(r)
 	}
@@ -102,14 +103,15 @@ func (b *Builder) rule(d *declaration) {
 	}
 }
 
-// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay.
+// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay. Siblings that are read later
+// are sorted by its new level, as in OSSEC.
 func (b *Builder) overwrite(old *Rule, d *declaration) {
 	b.leaveOut = false
 	r := b.compile(d)
 	if b.leaveOut { // the old one stays
 		return
 	}
-	r.category, r.sortLevel, r.order, r.parents, r.children = old.category, old.sortLevel, old.order, old.parents, old.children
+	r.category, r.order, r.parents, r.children = old.category, old.order, old.parents, old.children
 	r.replaces = old.Pos
 	if o, n := old.Correlation, r.Correlation; d.wazuh && o != nil && n != nil && o.Kind != ByRegex { // which events count stays, too
 		n.Kind, n.Key, n.group, n.log = o.Kind, o.Key, o.group, nil
@@ -145,15 +147,15 @@ func (b *Builder) compile(d *declaration) *Rule {
 	return r
 }
 
-// sortLevel is the level by which siblings are asked. Level 0 goes before all; accuracy 0 goes last.
+// sortLevel is what siblings are sorted by, a hundred for each level. Level 0 goes before all; those of accuracy 0 go last, by their level.
 func sortLevel(level, accuracy int) int {
 	switch {
 	case level == 0:
-		return 99
+		return 9900
 	case accuracy == 0:
-		return level / 100
+		return level
 	}
-	return level
+	return 100 * level
 }
 
 func (r *Rule) option(o string) {
@@ -222,7 +224,7 @@ func (b *Builder) decodedAs(r *Rule, d *declaration) {
 	}
 	r.decodedAs = id
 	if id == 0 { // a child decoder that goes by its parent's name: no event ever bears it
-		r.decodedAs = -1
+		r.decodedAs = NoDecoder
 	}
 }
 
@@ -293,6 +295,9 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 	if err != nil {
 		b.fault(d, p, "", "<%s>: %v", name, err)
 		return nil
+	}
+	if b.onto != nil {
+		b.onto(name, compiled, p)
 	}
 	return compiled
 }
@@ -444,9 +449,9 @@ func (b *Builder) correlation(r *Rule, d *declaration) {
 
 // ossec reads what OSSEC compares.
 func (c *Correlation) ossec(d *declaration) {
-	c.Location = d.switches["same_location"] && !d.switches["not_same_agent"]
+	c.Location = d.switches["same_location"]
 	for _, s := range sameFields {
-		if d.switches[s.element] && !d.switches[s.unless] {
+		if d.switches[s.element] {
 			c.Same = append(c.Same, s.field)
 		}
 	}
@@ -461,9 +466,8 @@ func (c *Correlation) ossec(d *declaration) {
 	}
 }
 
-// sameFields are the options that compare a field, and those that cancel them.
-var sameFields = []struct{ element, unless, field string }{
-	{"same_source_ip", "not_same_source_ip", event.SrcIP.String()}, {"same_id", "not_same_id", event.FieldID.String()},
-	{"same_user", "not_same_user", event.DstUser.String()}, {"same_src_port", "", event.SrcPort.String()},
-	{"same_dst_port", "", event.DstPort.String()},
+// sameFields are the options that compare a field.
+var sameFields = []struct{ element, field string }{
+	{"same_source_ip", event.SrcIP.String()}, {"same_id", event.FieldID.String()}, {"same_user", event.DstUser.String()},
+	{"same_src_port", event.SrcPort.String()}, {"same_dst_port", event.DstPort.String()},
 }

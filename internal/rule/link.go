@@ -86,7 +86,7 @@ func (b *Builder) belowLevel(r *Rule, d *declaration) {
 		return
 	}
 	for _, parent := range b.tree.rules {
-		if parent != r && parent.sortLevel >= level {
+		if parent != r && parent.sortLevel >= sortLevel(level, 1) {
 			b.hang(parent, r)
 		}
 	}
@@ -115,14 +115,14 @@ func (b *Builder) belowCategory(r *Rule, d *declaration) {
 	b.hang(top, r)
 }
 
-// hang puts r among parent's children, behind those of its sort level.
+// hang puts r among parent's children, before the first of a lower sort level: an overwritten one stands elsewhere than its level says.
 func (b *Builder) hang(parent, r *Rule) {
 	if slices.Contains(parent.children, r) {
 		return
 	}
-	at := len(parent.children)
-	for at > 0 && parent.children[at-1].sortLevel < r.sortLevel {
-		at--
+	at := slices.IndexFunc(parent.children, func(c *Rule) bool { return c.sortLevel < r.sortLevel })
+	if at < 0 {
+		at = len(parent.children)
 	}
 	parent.children = slices.Insert(parent.children, at, r)
 	r.parents = append(r.parents, parent)
