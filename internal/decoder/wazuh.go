@@ -128,11 +128,13 @@ func (d *declaration) wazuhFTS(word string) string {
 	return word
 }
 
+// rememberedWazuh is what an fts list of Wazuh's may name besides the fields of the decoder's order.
+var rememberedWazuh = []string{"srcuser", "dstuser", "srcip", "dstip", "id", "location", "data", "extra_data", "system_name", "name"}
+
 func (d *declaration) checkWazuh(add func(pos osxml.Pos, hint, what string)) {
 	for _, word := range d.fts {
-		known := slices.ContainsFunc(ftsWords, func(w struct{ in, field string }) bool { return w.field == word })
-		if !known && !slices.ContainsFunc(d.order, func(field string) bool { return strings.EqualFold(field, word) }) {
-			add(d.pos, "name a field of its order, srcuser, dstuser, srcip, dstip, id, location, extra_data, system_name or name", "fts can't remember "+word)
+		if !slices.Contains(rememberedWazuh, word) && !slices.ContainsFunc(d.order, func(field string) bool { return strings.EqualFold(field, word) }) {
+			add(d.pos, "name a field of its order, or "+strings.Join(rememberedWazuh, ", "), "fts can't remember "+word)
 		}
 	}
 	switch {
