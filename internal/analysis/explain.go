@@ -38,7 +38,7 @@ func (e *Engine) Found(r *rule.Rule) (Found, error) {
 		f.Same[name] = value
 	}
 	if c.Location {
-		f.Same["location"] = e.decoded.Hostname
+		f.Same["location"] = e.place(c)
 	}
 	key, _ := e.countKey(r)
 	item, err := e.state.Item(key)
@@ -46,7 +46,7 @@ func (e *Engine) Found(r *rule.Rule) (Found, error) {
 		return f, err
 	}
 	within := *c
-	within.Different = nil
+	within.Different, within.OtherLocation = nil, false
 	for i := range item.Past {
 		past := &item.Past[i]
 		switch {

@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"internal/analysis/statetest": {"internal/analysis", "internal/config", "internal/event", "internal/ruleset"},
 	"internal/logtest":            {"internal/analysis", "internal/event", "internal/rule", "internal/ruleset"},
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
+	"internal/rulecheck":          {"internal/decoder", "internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset"},
+	"internal/ruleview":           {"internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset", "internal/ruletest"},
 	"internal/conformance":        {},
 
 	// what runs on a host: it ships lines and judges none

@@ -49,13 +49,13 @@ func compareDecoder(t *testing.T, engine *analysis.Engine, c ruletest.Case) shar
 		if l.Fail { // a fail log may name a decoder that it must not reach
 			continue
 		}
-		for i, text := range slices.Concat(l.Before, []string{l.Text}) {
-			got := judge(t, engine, analysis.NewMemory(0), i+1, verdict{Log: text})
+		for i, part := range slices.Concat(l.Before, []ruletest.Log{l}) {
+			got := judge(t, engine, analysis.NewMemory(0), i+1, verdict{Log: part.Text})
 			n.logs++
 			if strings.EqualFold(got.Decoder, c.Decoder) {
 				n.passed++
 			} else {
-				t.Logf("%s: decoder %q, want %q: %s", l.Pos, got.Decoder, c.Decoder, text)
+				t.Logf("%s: decoder %q, want %q: %s", l.Pos, got.Decoder, c.Decoder, part.Text)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ type Decoder struct {
 	Name, Parent             string
 	Pos                      osxml.Pos
 	Program, Prematch, Regex *pattern.Pattern // nil for none
+	AfterParent              bool             // the prematch looks behind the parent's
 	Continues                bool             // one of the same name before it; it is not asked on its own
 	Children                 []Decoder        // in the order in which they are asked
 }
@@ -24,7 +25,7 @@ func shown(nodes []*node) []Decoder {
 	for _, n := range nodes {
 		list = append(list, Decoder{
 			Name: n.name, Parent: n.parent, Pos: n.pos, Program: n.program.written(), Prematch: n.prematch.written(), Regex: n.regex.written(),
-			Continues: n.inChain, Children: shown(n.children),
+			AfterParent: n.prematch != nil && n.prematch.offset == afterParent, Continues: n.inChain, Children: shown(n.children),
 		})
 	}
 	return list

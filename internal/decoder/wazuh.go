@@ -25,9 +25,6 @@ const (
 	kindOSMatch = "osmatch"
 	kindOSRegex = "osregex"
 	kindPCRE    = "pcre2"
-
-	// caseCounts begins a PCRE2 pattern of Wazuh's. OSSEC's never tell A from a.
-	caseCounts = "(?-i)"
 )
 
 func (d *declaration) wazuhAttributes(x *expression, e *osxml.Element, faults *osxml.Faults) {
@@ -61,7 +58,7 @@ func (c *condition) compileWazuh(dialect pattern.Dialect, x *expression) (err er
 	case kindOSRegex:
 		dialect = pattern.OSRegex
 	case kindPCRE:
-		dialect, source, c.places = pattern.PCRE, caseCounts+source, true
+		dialect, source, c.places = pattern.PCRE, pattern.WazuhPCRE(source), true
 	}
 	switch dialect {
 	case pattern.OSRegex:

@@ -174,6 +174,7 @@ func compareRecords(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	logTime := strings.HasPrefix(filepath.Base(file), "seq-logtime-") // else t is a clock of the recorder's own
 	clock := predecode.NewClock(time.UTC, time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC))
 	var latest, shift int64
 	lines := bufio.NewScanner(f)
@@ -185,10 +186,13 @@ func compareRecords(t *testing.T, file string) {
 			t.Fatal(err)
 		}
 		d := split(want.Log, "stdin")
+		if want.Hostname != nil && *want.Hostname == "" { // three blanks after the date; a host has a name
+			*want.Hostname = server
+		}
 		if want.Hostname != nil && (d.Hostname != *want.Hostname || d.Program != want.Program || d.Log != want.Prelog) {
 			t.Errorf("%q: host %q program %q log %q, want %+v", want.Log, d.Hostname, d.Program, d.Log, want)
 		}
-		if want.Time == 0 {
+		if !logTime {
 			continue
 		}
 		// The recorder's clock never went back, and it took access logs' times as they stand, without their zone.

@@ -17,7 +17,11 @@ type Builder struct {
 	faults  osxml.Faults
 	tree    Tree
 	outside Outside
-	slots   map[string]int // of dynamic fields, by lower-case name; see Subject.dynamic
+	onto    func(element string, p *pattern.Pattern, at *phrase) // if not nil, is told of each pattern
+	slots   map[string]int                                       // of dynamic fields, by lower-case name; see Subject.dynamic
+
+	warnings osxml.Faults
+	leaveOut bool // the rule at hand; see slip
 }
 
 // Outside is what rules name that isn't theirs.
@@ -58,10 +62,13 @@ func (b *Builder) Add(file string, roots []*osxml.Element) {
 	}
 }
 
+// Warnings returns what Wazuh warns of and passes over, as does a builder of its dialect: a *osxml.FaultError, or nil.
+func (b *Builder) Warnings() error { return b.warnings.Err() }
+
 // Build links the histories, sorts, and returns the tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
 	t := &b.tree
-	t.outside = b.outside
+	t.outside, t.slots = b.outside, b.slots
 	for _, r := range t.rules {
 		b.freeze(r)
 	}
@@ -73,26 +80,42 @@ func (b *Builder) rule(d *declaration) {
 	old := b.tree.byID[d.id]
 	switch {
 	case d.overwrite && d.id >= 10 && old == nil:
-		b.faults.Add(d.pos, "remove overwrite, or load the file that defines it before this one", "rule %d: overwrite, but there is no such rule", d.id)
+		b.slips().Add(d.pos, "remove overwrite, or load the file that defines it before this one", "rule %d: overwrite, but there is no such rule", d.id)
 	case d.overwrite && d.id >= 10:
 		b.overwrite(old, d)
 		return
 	case old != nil:
-		b.faults.Add(d.pos, fmt.Sprintf(`give it another id, or write overwrite="yes"; the first is at %s`, old.Pos), "rule %d is defined twice", d.id)
+		b.slips().Add(d.pos, fmt.Sprintf(`give it another id, or write overwrite="yes"; the first is at %s`, old.Pos), "rule %d is defined twice", d.id)
 		return
 	}
+	b.leaveOut = false
 	r := b.compile(d)
+	if b.leaveOut {
+		return
+	}
 	r.order = len(b.tree.rules)
 	b.tree.byID[r.ID] = r
 	b.tree.rules = append(b.tree.rules, r)
 	b.place(r, d)
+	if b.leaveOut && len(r.parents) == 0 {
+		delete(b.tree.byID, r.ID)
+		b.tree.rules = b.tree.rules[:r.order]
+	}
 }
 
-// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay.
+// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay. Siblings that are read later
+// are sorted by its new level, as in OSSEC.
 func (b *Builder) overwrite(old *Rule, d *declaration) {
+	b.leaveOut = false
 	r := b.compile(d)
-	r.category, r.sortLevel, r.order, r.parents, r.children = old.category, old.sortLevel, old.order, old.parents, old.children
+	if b.leaveOut { // the old one stays
+		return
+	}
+	r.category, r.order, r.parents, r.children = old.category, old.order, old.parents, old.children
 	r.replaces = old.Pos
+	if o, n := old.Correlation, r.Correlation; d.wazuh && o != nil && n != nil && o.Kind != ByRegex { // which events count stays, too
+		n.Kind, n.Key, n.group, n.log = o.Kind, o.Key, o.group, nil
+	}
 	*old = *r
 }
 
@@ -124,15 +147,15 @@ func (b *Builder) compile(d *declaration) *Rule {
 	return r
 }
 
-// sortLevel is the level by which siblings are asked. Level 0 goes before all; accuracy 0 goes last.
+// sortLevel is what siblings are sorted by, a hundred for each level. Level 0 goes before all; those of accuracy 0 go last, by their level.
 func sortLevel(level, accuracy int) int {
 	switch {
 	case level == 0:
-		return 99
+		return 9900
 	case accuracy == 0:
-		return level / 100
+		return level
 	}
-	return level
+	return 100 * level
 }
 
 func (r *Rule) option(o string) {
@@ -175,6 +198,20 @@ func (b *Builder) fault(d *declaration, p *phrase, hint, what string, args ...an
 	b.faults.Add(pos, hint, "rule %d: %s", d.id, fmt.Sprintf(what, args...))
 }
 
+// slips are where that goes which OSSEC refuses and Wazuh, whose own rules have such slips, warns of and passes over.
+func (b *Builder) slips() *osxml.Faults {
+	if b.outside.Wazuh {
+		return &b.warnings
+	}
+	return &b.faults
+}
+
+// slip notes a slip that costs Wazuh the rule, or the place where it is wrong.
+func (b *Builder) slip(d *declaration, p *phrase, hint, what string, args ...any) {
+	b.slips().Add(p.pos, hint, "rule %d: %s", d.id, fmt.Sprintf(what, args...))
+	b.leaveOut = d.wazuh
+}
+
 func (b *Builder) decodedAs(r *Rule, d *declaration) {
 	p := d.texts["decoded_as"]
 	if p == nil {
@@ -187,7 +224,7 @@ func (b *Builder) decodedAs(r *Rule, d *declaration) {
 	}
 	r.decodedAs = id
 	if id == 0 { // a child decoder that goes by its parent's name: no event ever bears it
-		r.decodedAs = -1
+		r.decodedAs = NoDecoder
 	}
 }
 
@@ -249,7 +286,7 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 	case "osregex":
 		dialect = pattern.OSRegex
 	case "pcre2":
-		dialect, source = pattern.PCRE, caseCounts+source
+		dialect, source = pattern.PCRE, pattern.WazuhPCRE(source)
 	}
 	if rest, turned := strings.CutPrefix(source, "!"); turned && d.wazuh && dialect == pattern.OSMatch {
 		source, p.negate = rest, !p.negate
@@ -258,6 +295,9 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 	if err != nil {
 		b.fault(d, p, "", "<%s>: %v", name, err)
 		return nil
+	}
+	if b.onto != nil {
+		b.onto(name, compiled, p)
 	}
 	return compiled
 }
@@ -409,9 +449,9 @@ func (b *Builder) correlation(r *Rule, d *declaration) {
 
 // ossec reads what OSSEC compares.
 func (c *Correlation) ossec(d *declaration) {
-	c.Location = d.switches["same_location"] && !d.switches["not_same_agent"]
+	c.Location = d.switches["same_location"]
 	for _, s := range sameFields {
-		if d.switches[s.element] && !d.switches[s.unless] {
+		if d.switches[s.element] {
 			c.Same = append(c.Same, s.field)
 		}
 	}
@@ -426,9 +466,8 @@ func (c *Correlation) ossec(d *declaration) {
 	}
 }
 
-// sameFields are the options that compare a field, and those that cancel them.
-var sameFields = []struct{ element, unless, field string }{
-	{"same_source_ip", "not_same_source_ip", event.SrcIP.String()}, {"same_id", "not_same_id", event.FieldID.String()},
-	{"same_user", "not_same_user", event.DstUser.String()}, {"same_src_port", "", event.SrcPort.String()},
-	{"same_dst_port", "", event.DstPort.String()},
+// sameFields are the options that compare a field.
+var sameFields = []struct{ element, field string }{
+	{"same_source_ip", event.SrcIP.String()}, {"same_id", event.FieldID.String()}, {"same_user", event.DstUser.String()},
+	{"same_src_port", event.SrcPort.String()}, {"same_dst_port", event.DstPort.String()},
 }

@@ -122,8 +122,7 @@ func (s *Subject) addr(f event.Field, a *address) netip.Addr {
 	if !a.parsed {
 		a.parsed = true
 		if value, ok := s.Get(f); ok {
-			ip, _ := netip.ParseAddr(value)
-			a.ip = ip.Unmap()
+			a.ip, _ = parseAddress(value)
 		}
 	}
 	return a.ip

@@ -22,9 +22,6 @@ var (
 	optionsWazuh = words(`no_full_log no_counter`)
 )
 
-// caseCounts begins a PCRE2 pattern of Wazuh's. OSSEC's never tell A from a.
-const caseCounts = "(?-i)"
-
 // compared are the words behind same_, different_ and not_same_, with the fields that they compare.
 var compared = map[string]string{
 	"source_ip": "srcip", "srcip": "srcip", "dstip": "dstip", "src_port": "srcport", "srcport": "srcport", "dst_port": "dstport",

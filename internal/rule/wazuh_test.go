@@ -137,6 +137,19 @@ func TestWazuhCorrelation(t *testing.T) {
 	}
 }
 
+// An overwriting rule goes on counting what the old one counted.
+func TestWazuhOverwrite(t *testing.T) {
+	rules := below100(101, `level="3"`, "") + `<rule id="102" level="9" frequency="3"><if_matched_sid>100</if_matched_sid></rule>
+<rule id="102" level="10" frequency="4" overwrite="yes"><if_matched_sid>101</if_matched_sid><same_srcip/></rule>`
+	c := loadWazuh(t, rules).tree.Rule(102).Correlation
+	if c.Key != "sid/100" || c.Frequency != 2 || !slices.Equal(c.Same, []string{"srcip"}) {
+		t.Errorf("%+v", c)
+	}
+	if c := load(t, strings.ReplaceAll(rules, "same_srcip", "same_source_ip")).tree.Rule(102).Correlation; c.Key != "sid/101" {
+		t.Errorf("OSSEC's: %+v", c)
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	d := fill(newEvent("x"), "srcip=192.0.2.1 dstuser=joe program=sshd win.a.b=c$(id)")
 	for in, want := range map[string]string{

@@ -32,7 +32,12 @@ type Set struct {
 	Files    int
 	Wazuh    bool // in Wazuh's dialect, not in OSSEC's
 	patterns []*pattern.Pattern
+	warnings error
 }
+
+// Warnings tells what is wrong in the files, though not so that they can't be used: a *osxml.FaultError, or nil. Wazuh leaves out a rule whose
+// parent is not there; so do we in its dialect.
+func (s *Set) Warnings() error { return s.warnings }
 
 // Overruns names the patterns for which matching was given up at its time limit, as what a user should know: a line may have been missed.
 func (s *Set) Overruns() []string {
@@ -126,7 +131,7 @@ func (l *loader) rules() {
 	}
 	tree, err := builder.Build()
 	l.faults.Append("", err)
-	l.set.Rules = tree
+	l.set.Rules, l.set.warnings = tree, builder.Warnings()
 }
 
 func (l *loader) defaultRules() []string {
@@ -238,7 +243,11 @@ func (l *loader) read(name string) (roots []*osxml.Element, whole bool) {
 	}
 	l.set.Files++
 	l.digest(name, src)
-	roots, err = osxml.Parse(name, src)
+	parse := osxml.Parse
+	if l.files.Wazuh {
+		parse = osxml.ParseWazuh
+	}
+	roots, err = parse(name, src)
 	l.faults.Append(name, err)
 	return osxml.Expand(roots, &l.faults), err == nil
 }

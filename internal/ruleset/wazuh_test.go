@@ -90,7 +90,7 @@ func TestWazuhLists(t *testing.T) {
 		{"etc/lists/a", "lists/a.cdb", db, ""},
 		{"etc/lists/a.cdb", "etc/lists/a", "10.:x", ""},
 		{"etc/lists/a", "lists/a.cdb", "10.:x", "list etc/lists/a: lists/a.cdb: not a whole constant database; make it anew"},
-		{"etc/lists/b", "lists/a", "10.:x", "list etc/lists/b: no <list> of ossec.conf names it"},
+		{"etc/lists/b", "lists/a", "10.:x", "list etc/lists/b: open etc/lists/b"},
 	} {
 		base := strings.Repeat("ruleset/", strings.Count(tt.path, "ruleset/"))
 		dir := folder(t, base+"decoders/b.xml", b, base+"rules/0010-rules_config.xml", rule(tt.named), tt.path, tt.text)
@@ -98,7 +98,10 @@ func TestWazuhLists(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = ruleset.Load(fsys, names)
+		set, err := ruleset.Load(fsys, names)
+		if err == nil {
+			err = set.Warnings()
+		}
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s from %s: %v, want %q", tt.named, tt.path, err, tt.want)
 		}
@@ -119,5 +122,38 @@ func TestLoadListDatabase(t *testing.T) {
 	text["lists/a"] = files("x", "joe:new\n")["x"]
 	if _, err := ruleset.Load(text, config.Rules{Lists: []string{"lists/a"}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// What Wazuh passes over is told, and costs the rule; those below it are left out, too.
+func TestWazuhWarnings(t *testing.T) {
+	const more = `<rule id="13" level="5"><if_sid>99</if_sid></rule><rule id="14" level="5"><if_sid>13</if_sid></rule>
+<rule id="15" level="5"><if_sid>12, 15</if_sid><description>Rule 15.</description></rule>
+<rule id="12" level="9"><match>x</match><description>Rule again.</description></rule>
+<rule id="16" level="5" overwrite="yes"><description>Rule 16.</description></rule>
+<rule id="17" level="5"><if_group>none</if_group></rule><rule id="18" level="5"><if_level>x</if_level></rule>
+<rule id="15" level="5" overwrite="yes"><list field="id">etc/lists/a</list><description>Rule anew.</description></rule>
+<rule id="19" level="5"><if_sid>12</if_sid><if_matched_sid>98</if_matched_sid><description>Rule 19.</description></rule>`
+	dir := folder(t, "decoders/0010-b.xml", b, "rules/0010-rules_config.xml", templates(), "rules/0020-x.xml", group(more))
+	fsys, names, err := ruleset.Choose(own(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := ruleset.Load(fsys, names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := loaded(set); got != "b 12 15 16 19" {
+		t.Errorf("loaded %q", got)
+	}
+	var told []string
+	for line := range strings.Lines(set.Warnings().Error()) {
+		_, text, _ := strings.Cut(line, ": ")
+		text, _, _ = strings.Cut(strings.TrimSpace(text), ": ")
+		told = append(told, text)
+	}
+	want := []string{"rule 13", "rule 14", "rule 15", "rule 12 is defined twice", "rule 16", "rule 17", "rule 18", "rule 15", "rule 19"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("%s%v", diff, set.Warnings())
 	}
 }
