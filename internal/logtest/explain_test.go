@@ -97,6 +97,32 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// What a composite found in the past, and what it left out.
+func TestExplainPast(t *testing.T) {
+	at := func(second int, room string) string {
+		return fmt.Sprintf(`{"log": "Jan  2 03:04:05 web1 gate[7]: entry by joe from 192.0.2.1 over UDP at %s in hall", "t": %d}`, room, second)
+	}
+	file := strings.TrimSuffix(doors, "</group>") + `<rule id="20" level="10" frequency="3" timeframe="60"><if_matched_sid>11</if_matched_sid>` +
+		`<same_source_ip/><same_location/><different_url/><description>x</description></rule></group>`
+	file = strings.Replace(file, `<rule id="12"`, `<rule id="19"`, 1)
+	s, err := ruleset.Load(fstest.MapFS{"decoder.xml": {Data: []byte(strings.Replace(decoders, "system_name", "url", 1))},
+		"rules/doors.xml": {Data: []byte(strings.Replace(file, `frequency="0"`, `frequency="99"`, 1))}}, config.Rules{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := options()
+	opts.Explain, opts.JSONLines = true, true
+	var out bytes.Buffer
+	in := strings.Join([]string{at(1, "south"), at(100, "north"), at(101, "south"), at(102, "south"), at(103, "north")}, "\n")
+	if _, err := logtest.Run(s, opts, strings.NewReader(in), &out); err != nil {
+		t.Fatal(err)
+	}
+	const want = "20 level 10 no: 2 of 4 earlier events in 60 s with location 'web1', srcip '192.0.2.1'; 1 more beyond that time; 1 more alike where they must differ\n"
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in\n%s", want, out.String())
+	}
+}
+
 // What is explained of decoders is what was done: the one that is said to hold last is the event's.
 func TestExplainIsTrue(t *testing.T) {
 	fsys, files, err := ruleset.Choose(rules.FS, "")
