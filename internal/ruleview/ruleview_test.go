@@ -67,7 +67,9 @@ func TestOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := func(id, level, at int, text string) ruleview.Line { return ruleview.Line{ID: id, Level: level, File: "rules/doors.xml", Line: at, Description: text} }
+	line := func(id, level, at int, text string) ruleview.Line {
+		return ruleview.Line{ID: id, Level: level, File: "rules/doors.xml", Line: at, Description: text}
+	}
 	v := ruleview.Of(set, fsys, cases, set.Rules.Rule(11))
 	want := ruleview.View{
 		Line: line(11, 5, 4, "Denied."), Groups: []string{"doors", "denied"}, Conditions: v.Conditions,
