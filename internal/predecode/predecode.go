@@ -18,7 +18,7 @@
 //	11 1140804070.368  11623 1.2.3.4 …      squid
 //
 // Wazuh's rulesets are made for lines that are taken apart a little differently: tabs stay, the space behind "sshd[12]:" may
-// be missing, xferlog's log has no space before it, and there is one format more:
+// be missing, xferlog's log has no space before it, an agent's host is its name, and there is one format more:
 //
 //	12 2021-04-21T10:16:09.404756-0700      host and program follow
 package predecode
@@ -50,6 +50,9 @@ func Split(d *event.Decoded, server string, wazuh bool) {
 	switch {
 	case strings.HasPrefix(d.Location, "("):
 		d.Hostname = d.Location
+		if name, _, ok := strings.Cut(d.Location[1:], ")"); ok && name != "" && wazuh {
+			d.Hostname = name
+		}
 	case d.Hostname == "":
 		d.Hostname = server
 	}
