@@ -454,6 +454,8 @@ func TestFaults(t *testing.T) {
 		{group(below100(101, `level="5"`, "<compiled_rule>x</compiled_rule>")), `no compiled_rule "x"`},
 		{group(below100(101, `level="5"`, "<srcip>10.0.0.0/255.0.0.0</srcip>")), "<srcip>:"},
 		{group(below100(101, `level="5"`, "<srcip>192.168.</srcip>")), "is no address"},
+		{group(below100(101, `level="5"`, "<ignore>srcport</ignore>")), "<ignore> names no field"},
+		{group(below100(101, `level="5"`, "<check_if_ignored>x</check_if_ignored>")), "name one or more of"},
 		{group(below100(101, `level="5"`, "<srcip>192.168.1.0/33</srcip>")), "want /0 to /32"},
 		{group(below100(101, `level="5"`, "<dstip>1.2.3.4.5</dstip>")), "is no address"},
 		{group(below100(101, `level="5"`, "<time>noon</time>")), "is no time range"},
