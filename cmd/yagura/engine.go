@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -15,26 +16,19 @@ import (
 
 // rulesFlags choose the ruleset and the configuration.
 type rulesFlags struct {
-	Conf  string `help:"OSSEC's ossec.conf: logs to follow, levels, and its <rules> (relative to its folder, or to the one above etc/)." type:"path" placeholder:"FILE" env:"YAGURA_CONF"`
-	Rules string `help:"Ruleset, instead of the one in --conf: a folder laid out as /var/ossec is used alone; one with decoders/ or rules/ adds its files to the built-in ones and replaces those of the same name." type:"path" placeholder:"DIR" env:"YAGURA_RULES"`
+	Conf  string `help:"OSSEC's ossec.conf: logs to follow, levels, and its <rules> or <ruleset> (relative to its folder, or to the one above etc/)." type:"path" placeholder:"FILE" env:"YAGURA_CONF"`
+	Rules string `help:"Ruleset, instead of the one in --conf: a folder laid out as OSSEC's or Wazuh's /var/ossec, or as wazuh-ruleset, is used alone; one with decoders/ or rules/ adds its files to the built-in ones and replaces those of the same name." type:"path" placeholder:"DIR" env:"YAGURA_RULES"`
 	Host  string `help:"This machine's name in events whose line names none (default: the host name)." placeholder:"NAME"`
 }
 
 // load reads the configuration and the ruleset.
 func (f rulesFlags) load() (*config.Config, *ruleset.Set, error) {
-	conf, err := f.config()
+	src, err := f.source()
 	if err != nil {
 		return nil, nil, err
 	}
-	fsys, files, err := f.files(conf)
-	if err != nil {
-		return nil, nil, err
-	}
-	set, err := ruleset.Load(fsys, files)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the ruleset%s has faults:\n%w", f.where(conf), err)
-	}
-	return conf, set, nil
+	set, err := src.load()
+	return src.conf, set, err
 }
 
 // repeatFlags are those of the commands that judge what was logged, as OSSEC's daemon does.
@@ -42,15 +36,66 @@ type repeatFlags struct {
 	DropRepeats bool `help:"Don't judge a message that is one of the last three of its log, as OSSEC's daemon does. Rules that count then miss the repeated ones."`
 }
 
-// where says in which folder the files of a fault are.
-func (f rulesFlags) where(conf *config.Config) string {
-	switch {
-	case f.Rules != "":
-		return " in " + f.Rules
-	case f.Conf != "" && len(conf.Rules.Includes)+len(conf.Rules.Decoders) > 0:
-		return " in " + ruleset.Root(f.Conf)
+// source is a configuration, and where its ruleset's files are.
+type source struct {
+	conf  *config.Config
+	fsys  fs.FS
+	files config.Rules
+	dir   string // the user's folder, "" if all is built in
+}
+
+// source finds the configuration and the ruleset.
+func (f rulesFlags) source() (*source, error) {
+	conf, err := f.config()
+	if err != nil {
+		return nil, err
 	}
-	return ""
+	s := &source{conf: conf, dir: f.Rules}
+	if f.Rules == "" && f.Conf != "" && len(conf.Rules.Includes)+len(conf.Rules.Decoders) > 0 {
+		s.dir = ruleset.Root(f.Conf)
+	}
+	s.fsys, s.files, err = f.files(conf)
+	return s, err
+}
+
+func (s *source) load() (*ruleset.Set, error) {
+	where := ""
+	if s.dir != "" {
+		where = " in " + s.dir
+	}
+	set, err := ruleset.Load(s.fsys, s.files)
+	if err != nil {
+		return nil, fmt.Errorf("the ruleset%s has faults:\n%w", where, err)
+	}
+	if err := set.Warnings(); err != nil {
+		warn(fmt.Sprintf("the ruleset%s has faults that Wazuh passes over, too:\n%v", where, err))
+	}
+	return set, nil
+}
+
+// path returns where a file of the ruleset lies; a built-in one's is its name.
+func (s *source) path(file string) string {
+	if there := filepath.Join(s.dir, file); s.dir != "" {
+		if _, err := os.Stat(there); err == nil {
+			return there
+		}
+	}
+	return file
+}
+
+// own tells whether a file of the ruleset is the user's own, not OSSEC's, Wazuh's or a built-in one.
+func (s *source) own(file string) bool {
+	within := func(name string) bool { return s.path(name) != name }
+	switch {
+	case strings.HasPrefix(path.Base(file), "local_"):
+		return true
+	case within("ruleset"): // Wazuh's folder, the user's own files beside it
+		return strings.HasPrefix(file, "etc/")
+	}
+	_, err := fs.Stat(s.fsys, "ossec.conf")
+	added := err == nil && s.dir != "" && !within("ossec.conf")
+	_, err = fs.Stat(rules.FS, file)
+	return added && err != nil
 }
 
 func (f rulesFlags) config() (*config.Config, error) {

@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"github.com/yagura-hids/yagura/internal/logtest"
@@ -13,13 +15,14 @@ import (
 
 type logtestCmd struct {
 	rulesFlags
-	Verbose  bool   `short:"v" help:"Show each rule that is tried."`
-	Quiet    bool   `short:"q" help:"No words at the start."`
-	Unit     string `short:"U" help:"Expect this of every line, as RULE:LEVEL:DECODER; the exit code tells of the last: 0 as expected, 1 level differs, 2 rule differs, 3 decoder differs, 255 no rule." placeholder:"R:L:D"`
-	JSON     bool   `help:"One JSON object a line, instead of the three phases."`
-	JSONL    bool   `name:"jsonl" help:"Lines are {\"log\": \"…\", \"t\": seconds since 1970}; t is the event's time."`
-	Isolated bool   `help:"Forget all state between lines."`
-	Check    bool   `short:"t" help:"Only load the configuration and the ruleset, and tell their faults."`
+	Verbose  bool        `short:"v" help:"Show each rule that is tried."`
+	Quiet    bool        `short:"q" help:"No words at the start."`
+	Unit     string      `short:"U" help:"Expect this of every line, as RULE:LEVEL:DECODER; the exit code tells of the last: 0 as expected, 1 level differs, 2 rule differs, 3 decoder differs, 255 no rule." placeholder:"R:L:D"`
+	Explain  explainFlag `help:"Tell why each decoder and rule that was asked did or did not fit: those that nearly did, or with --explain=all all, or with --explain=20 so many of each list." placeholder:"all|N"`
+	JSON     bool        `help:"One JSON object a line, instead of the three phases."`
+	JSONL    bool        `name:"jsonl" help:"Lines are {\"log\": \"…\", \"t\": seconds since 1970}; t is the event's time."`
+	Isolated bool        `help:"Forget all state between lines."`
+	Check    bool        `short:"t" help:"Only load the configuration and the ruleset, and tell their faults."`
 }
 
 // Help adds what the flags don't say.
@@ -27,7 +30,36 @@ func (logtestCmd) Help() string {
 	return `Reads log lines from standard input, one event each, until it ends (Ctrl-D). State lasts between lines: paste ten failed logins to see a
 composite rule fire.
 
-  echo 'Nov 23 10:00:00 web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2' | yagura logtest`
+  echo 'Nov 23 10:00:00 web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2' | yagura logtest
+  yagura logtest --explain < some.log        why this rule, and not that one?`
+}
+
+// explainFlag is a flag with or without a value.
+type explainFlag struct {
+	on   bool
+	most int // as logtest.Options has it
+}
+
+// IsBool tells that the flag may stand alone.
+func (explainFlag) IsBool() bool { return true }
+
+// Decode reads the flag's value, if it has one.
+func (f *explainFlag) Decode(ctx *kong.DecodeContext) error {
+	*f = explainFlag{on: true}
+	if ctx.Scan.Peek().Type != kong.FlagValueToken {
+		return nil
+	}
+	text := fmt.Sprint(ctx.Scan.Pop().Value)
+	if text == "all" {
+		f.most = -1
+		return nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return fmt.Errorf("want all or a number, not %q", text)
+	}
+	f.most = n
+	return nil
 }
 
 // Run judges the lines of standard input.
@@ -55,7 +87,7 @@ func (c logtestCmd) Run() error {
 		fmt.Fprintln(os.Stderr, "Type one log per line. Ctrl-D ends.")
 	}
 	opts := logtest.Options{
-		JSONLines: c.JSONL, JSON: c.JSON, Isolated: c.Isolated, Verbose: c.Verbose, Analysis: c.options(conf), Now: time.Now,
+		JSONLines: c.JSONL, JSON: c.JSON, Isolated: c.Isolated, Verbose: c.Verbose, Explain: c.Explain.on, Most: c.Explain.most, Analysis: c.options(conf), Now: time.Now,
 	}
 	if want != nil {
 		opts.Stop = func(o logtest.Outcome) bool { return o.ExitCode(want[0], want[1], want[2]) == logtest.ExitNoRule }

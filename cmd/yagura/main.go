@@ -4,7 +4,8 @@
 //	yagura replay    run old logs through the rules
 //	yagura alerts    list what was found
 //	yagura logtest   see how a line is decoded and judged
-//	yagura rules     test a ruleset
+//	yagura rules     check, test and show rules
+//	yagura import    bring an OSSEC or Wazuh installation's rules and settings
 package main
 
 import (
@@ -27,8 +28,11 @@ type cli struct {
 	Alerts  alertsCmd  `cmd:"" help:"List the alerts that were stored, and filter them."`
 	Logtest logtestCmd `cmd:"" help:"Show how log lines are decoded and judged."`
 	Rules   struct {
-		Test rulesTestCmd `cmd:"" help:"Run the test cases (.ini) of a ruleset."`
+		Check rulesCheckCmd `cmd:"" help:"Find faults in a ruleset, and what is likely wrong."`
+		Test  rulesTestCmd  `cmd:"" help:"Run the test cases (.ini) of a ruleset."`
+		Show  rulesShowCmd  `cmd:"" help:"Show a rule, what is around it, and its tests."`
 	} `cmd:"" help:"Work on rules."`
+	Import  importCmd        `cmd:"" help:"Bring the rules and settings of an OSSEC or Wazuh installation."`
 	Version versionCmd       `cmd:"" help:"Show the version."`
 	Print   kong.VersionFlag `name:"version" hidden:""`
 }

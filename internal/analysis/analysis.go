@@ -79,7 +79,7 @@ type Verdict struct {
 func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	d := &e.decoded
 	d.Reset(ev)
-	predecode.Split(d, e.opts.Server)
+	predecode.Split(d, e.opts.Server, e.set.Wazuh)
 	e.text.Reset(d.Log)
 	e.set.Index.Scan(&e.text, &e.hits)
 	e.set.Decoders.Decode(d, &e.text, &e.hits)

@@ -1,17 +1,21 @@
 package analysis
 
 import (
+	"strings"
+
+	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/rule"
 )
 
-// Unmet returns the first thing that r asks of the event being analysed and doesn't get; ok is false if it gets all. It's for Options.Trace.
-func (e *Engine) Unmet(r *rule.Rule) (c rule.Condition, ok bool) {
-	for _, c := range e.set.Rules.Conditions(r) {
+// Unmet returns the first thing that r asks of the event being analysed and doesn't get, and how many before it hold; ok is false if r gets all.
+// It's for Options.Trace.
+func (e *Engine) Unmet(r *rule.Rule) (c rule.Condition, before int, ok bool) {
+	for i, c := range e.set.Rules.Conditions(r) {
 		if !c.Holds(&e.subject) {
-			return c, true
+			return c, i, true
 		}
 	}
-	return rule.Condition{}, false
+	return rule.Condition{}, 0, false
 }
 
 // Found is what a composite rule finds in the past.
@@ -38,7 +42,7 @@ func (e *Engine) Found(r *rule.Rule) (Found, error) {
 		f.Same[name] = value
 	}
 	if c.Location {
-		f.Same["location"] = e.decoded.Hostname
+		f.Same["location"] = e.place(c)
 	}
 	key, _ := e.countKey(r)
 	item, err := e.state.Item(key)
@@ -46,7 +50,7 @@ func (e *Engine) Found(r *rule.Rule) (Found, error) {
 		return f, err
 	}
 	within := *c
-	within.Different = nil
+	within.Different, within.OtherLocation = nil, false
 	for i := range item.Past {
 		past := &item.Past[i]
 		switch {
@@ -64,4 +68,42 @@ func (e *Engine) Found(r *rule.Rule) (Found, error) {
 		f.Used, err = e.usedUp(r, item.Past)
 	}
 	return f, err
+}
+
+// Looks says what an element of a rule sees in the event being analysed, as an addition to what it asks; ok is false for the log, which is known.
+func (e *Engine) Looks(element string) (text string, ok bool) {
+	d := &e.decoded
+	name := strings.TrimSuffix(element, "_pcre2")
+	value, has := "", true
+	switch name, field, _ := strings.Cut(name, " "); name {
+	case "match", "regex", "pcre2", "maxsize", "compiled_rule", "time", "weekday":
+		return "", false
+	case "decoded_as":
+		value, has = d.Decoder, d.Decoder != ""
+	case "program_name":
+		value, has = d.Program, d.Program != ""
+	case "hostname":
+		value = d.Hostname
+	case "location":
+		value = d.Location
+	case "user":
+		if value, has = d.Get(event.DstUser); !has {
+			value, has = d.Get(event.SrcUser)
+		}
+	case "field", "list":
+		value, has = e.value(field)
+	default:
+		value, has = e.value(name)
+	}
+	if !has {
+		return ", and there is none", true
+	}
+	return ", and it is '" + shortened(value) + "'", true
+}
+
+func shortened(s string) string {
+	if len(s) <= 60 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:60], "") + "…"
 }

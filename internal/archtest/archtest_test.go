@@ -33,8 +33,10 @@ var mayImport = map[string][]string{
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
 	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rule", "internal/ruleset"},
 	"internal/analysis/statetest": {"internal/analysis", "internal/config", "internal/event", "internal/ruleset"},
-	"internal/logtest":            {"internal/analysis", "internal/event", "internal/rule", "internal/ruleset"},
+	"internal/logtest":            {"internal/analysis", "internal/decoder", "internal/event", "internal/rule", "internal/ruleset", "internal/ruleview"},
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
+	"internal/rulecheck":          {"internal/decoder", "internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset"},
+	"internal/ruleview":           {"internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset", "internal/ruletest"},
 	"internal/conformance":        {},
 
 	// what runs on a host: it ships lines and judges none

@@ -1,13 +1,14 @@
 package decoder
 
 import (
-	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/osxml"
 	"github.com/yagura-hids/yagura/internal/pattern"
 )
 
 // Builder gathers the decoders of several files. The zero value is empty.
 type Builder struct {
+	Wazuh bool // the files are in Wazuh's dialect, not in OSSEC's; see wazuh.go. It is for before the first Add
+
 	faults osxml.Faults
 	nodes  []*node
 	tree   Tree
@@ -24,7 +25,7 @@ func NewBuilder(number func(*pattern.Pattern) int) *Builder {
 func (b *Builder) Add(roots []*osxml.Element) int {
 	count := 0
 	for _, e := range roots {
-		d := declare(e, &b.faults)
+		d := declare(e, b.Wazuh, &b.faults)
 		if d == nil {
 			continue
 		}
@@ -41,6 +42,7 @@ func (b *Builder) Add(roots []*osxml.Element) int {
 
 // Build returns the linked tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
+	b.tree.wazuh = b.Wazuh
 	for i, name := range builtin {
 		b.identify(name, len(b.nodes)+1+i)
 	}
@@ -52,21 +54,20 @@ func (b *Builder) compile(d *declaration) *node {
 		name: d.name, reported: d.name, parent: d.parent, pos: d.pos, category: d.kind, fts: d.fts, plugin: plugins[d.plugin],
 		accumulate: d.accumulate, id: len(b.nodes) + 1,
 	}
+	if d.plugin == jsonPlugin {
+		n.json = &d.json
+	}
 	b.nodes = append(b.nodes, n)
 	if d.parent == "" {
 		n.program = b.condition(d, d.program, pattern.OSMatch)
 	}
 	n.prematch = b.condition(d, d.prematch, pattern.OSRegex)
 	n.regex = b.condition(d, d.regex, pattern.OSRegex)
-	if n.regex != nil && !n.regex.Captures() {
+	if n.regex != nil && !n.regex.Captures() && !b.Wazuh {
 		b.faults.Add(d.regex.pos, "put what you want between ( and )", "decoder %s: the regex captures nothing", d.name)
 	}
 	for _, word := range d.order {
-		s := slot{dynamic: word}
-		if f, ok := event.ParseField(word); ok {
-			s = slot{field: f}
-		}
-		n.order = append(n.order, s)
+		n.order = append(n.order, d.slot(word))
 	}
 	return n
 }
@@ -78,12 +79,19 @@ func (b *Builder) condition(d *declaration, x *expression, dialect pattern.Diale
 	if x.pcre {
 		dialect = pattern.PCRE
 	}
-	p, err := pattern.Compile(dialect, x.text)
+	c := &condition{offset: x.offset}
+	var err error
+	if b.Wazuh {
+		err = c.compileWazuh(dialect, x)
+	} else {
+		c.Pattern, err = pattern.Compile(dialect, x.text)
+	}
 	if err != nil {
 		b.faults.Add(x.pos, "", "decoder %s: %v", d.name, err)
 		return nil
 	}
-	return &condition{Pattern: p, number: b.number(p), offset: x.offset}
+	c.number = b.number(c.Pattern)
+	return c
 }
 
 // identify returns the id of the decoders that report that name: the first one's, here offered.
@@ -101,6 +109,10 @@ func (b *Builder) addTop(n *node) {
 		b.tree.named = append(b.tree.named, n)
 	} else {
 		b.tree.unnamed = append(b.tree.unnamed, n)
+	}
+	if b.Wazuh && n.program != nil && n.program.Source() == "" && !n.program.negate && n.prematch != nil {
+		twin := *n // an empty program_name also accepts the empty program of ": text"
+		b.tree.unnamed = append(b.tree.unnamed, &twin)
 	}
 }
 
@@ -141,6 +153,7 @@ func (b *Builder) hang(d *declaration, top, child *node, first bool) {
 		case !first:
 		case child.prematch != nil || len(child.fts) > 0:
 			b.faults.Add(d.pos, "give it another name, or remove them", "decoder %s continues one of the same name and can't have a prematch or fts", d.name)
+		case b.Wazuh && elder.extracts() && child.extracts():
 		case child.regex == nil || elder.regex == nil || child.regex.Dialect() != elder.regex.Dialect():
 			b.faults.Add(d.pos, "use regex in both, or pcre2 in both", "decoder %s continues one of the same name and needs its kind of regex", d.name)
 		}

@@ -20,12 +20,16 @@ type declaration struct {
 	plugin                   string
 	useOwnName, accumulate   bool
 	hasOrder, hasFTS         bool
+
+	wazuh bool // in Wazuh's dialect
+	json  jsonDecoder
 }
 
 // expression is a pattern as written. pcre tells the *_pcre2 form.
 type expression struct {
 	text   string
 	pcre   bool
+	kind   string // Wazuh's type=, "" for the element's own
 	offset offset
 	pos    osxml.Pos
 }
@@ -36,8 +40,8 @@ var offsets = map[string]offset{"after_parent": afterParent, "after_prematch": a
 const maxOrder = 256
 
 // declare reads one <decoder>.
-func declare(e *osxml.Element, faults *osxml.Faults) *declaration {
-	d := &declaration{pos: e.Pos, kind: event.CategorySyslog}
+func declare(e *osxml.Element, wazuh bool, faults *osxml.Faults) *declaration {
+	d := &declaration{pos: e.Pos, kind: event.CategorySyslog, wazuh: wazuh}
 	d.name, _ = e.Attr("name")
 	switch {
 	case !strings.EqualFold(e.Name, "decoder"):
@@ -45,7 +49,7 @@ func declare(e *osxml.Element, faults *osxml.Faults) *declaration {
 		return nil
 	case d.name == "":
 		faults.Add(e.Pos, `write <decoder name="...">`, "the decoder has no name")
-	case len(e.Attrs) != 1:
+	case len(e.Attrs) != 1 && !(wazuh && len(e.Attrs) == 2 && strings.EqualFold(e.Attrs[1].Name, "status")):
 		faults.Add(e.Attrs[1].Pos, "remove it", "decoder %s: unknown attribute %s", d.name, e.Attrs[1].Name)
 	case len(e.Children) == 0:
 		faults.Add(e.Pos, "give it a program_name or a prematch", "decoder %s is empty", d.name)
@@ -62,7 +66,7 @@ func declare(e *osxml.Element, faults *osxml.Faults) *declaration {
 func (d *declaration) element(e *osxml.Element, faults *osxml.Faults) {
 	name := strings.ToLower(e.Name)
 	if e.Name == "type" || name != "type" {
-		if d.pattern(name, e, faults) || d.setting(name, e, faults) {
+		if d.pattern(name, e, faults) || d.setting(name, e, faults) || d.wazuh && d.wazuhSetting(name, e, faults) {
 			return
 		}
 	}
@@ -93,22 +97,32 @@ func (d *declaration) pattern(name string, e *osxml.Element, faults *osxml.Fault
 		return true
 	}
 	x.text += e.Content
-	d.offset(x, e, faults)
+	d.attributes(x, e, faults)
 	if len(x.text) > 8192 {
 		faults.Add(e.Pos, "split the decoder", "decoder %s: <%s> is longer than 8192 bytes", d.name, e.Name)
 	}
 	return true
 }
 
-func (d *declaration) offset(x *expression, e *osxml.Element, faults *osxml.Faults) {
-	if len(e.Attrs) == 0 {
-		return
-	}
-	a := e.Attrs[0]
-	o, known := offsets[a.Value]
+// attributes reads a pattern's attributes: in OSSEC the first one, an offset.
+func (d *declaration) attributes(x *expression, e *osxml.Element, faults *osxml.Faults) {
 	switch {
-	case !strings.EqualFold(a.Name, "offset"):
-		faults.Add(a.Pos, "it may be offset", "decoder %s: <%s>: unknown attribute %s", d.name, e.Name, a.Name)
+	case d.wazuh:
+		d.wazuhAttributes(x, e, faults)
+	case len(e.Attrs) == 0:
+	case !strings.EqualFold(e.Attrs[0].Name, "offset"):
+		d.unknownAttribute(e, e.Attrs[0], "it may be offset", faults)
+	default:
+		d.offset(x, e, e.Attrs[0], faults)
+	}
+}
+
+func (d *declaration) unknownAttribute(e *osxml.Element, a osxml.Attr, hint string, faults *osxml.Faults) {
+	faults.Add(a.Pos, hint, "decoder %s: <%s>: unknown attribute %s", d.name, e.Name, a.Name)
+}
+
+func (d *declaration) offset(x *expression, e *osxml.Element, a osxml.Attr, faults *osxml.Faults) {
+	switch o, known := offsets[a.Value]; {
 	case !known:
 		faults.Add(a.Pos, "write after_parent, after_prematch or after_regex", "decoder %s: <%s>: offset %q", d.name, e.Name, a.Value)
 	case x.text != e.Content:
@@ -135,7 +149,9 @@ func (d *declaration) setting(name string, e *osxml.Element, faults *osxml.Fault
 	case "ftscomment":
 	case "plugin_decoder":
 		d.plugin = e.Content
-		if _, ok := plugins[e.Content]; !ok {
+		if d.wazuh && d.plugin == jsonPlugin {
+			d.jsonOffset(e, faults)
+		} else if _, ok := plugins[e.Content]; !ok {
 			faults.Add(e.Pos, "known are PF_Decoder, SymantecWS_Decoder, SonicWall_Decoder, OSSECAlert_Decoder",
 				"decoder %s: no plugin decoder %q", d.name, e.Content)
 		}
@@ -177,6 +193,10 @@ var ftsWords = []struct{ in, field string }{
 func (d *declaration) ftsFields(e *osxml.Element, faults *osxml.Faults) []string {
 	var fields []string
 	for _, word := range d.words(e, faults) {
+		if d.wazuh {
+			fields = append(fields, d.wazuhFTS(word))
+			continue
+		}
 		i := slices.IndexFunc(ftsWords, func(w struct{ in, field string }) bool { return strings.Contains(word, w.in) })
 		if i < 0 {
 			faults.Add(e.Pos, "known are srcuser, dstuser, srcip, dstip, id, location, extra_data, system_name, name",
@@ -210,6 +230,9 @@ func (d *declaration) check(faults *osxml.Faults) {
 	}
 	if d.plugin != "" && d.regex != nil {
 		add(d.regex.pos, "keep one", "plugin_decoder and regex exclude each other")
+	}
+	if d.wazuh {
+		d.checkWazuh(add)
 	}
 	if p := d.prematch; p != nil && p.offset != fromStart && (p.offset != afterParent || d.parent == "") {
 		add(p.pos, "only after_parent, below a parent", "this offset is not for a prematch")

@@ -35,6 +35,8 @@ type condition struct {
 	*pattern.Pattern
 	number int
 	offset offset
+	negate bool // program_name only: it accepts what the pattern does not match
+	places bool // captures keep their places, and an empty one leaves its field as it is: Wazuh's PCRE2
 }
 
 // slot is where a capture goes: a static field, or a dynamic one by name.
@@ -58,6 +60,7 @@ type node struct {
 	order    []slot
 	fts      []string
 	plugin   plugin
+	json     *jsonDecoder
 
 	accumulate bool
 	children   []*node
@@ -68,6 +71,7 @@ type node struct {
 // Tree is all decoders of a ruleset, linked. It does not change and may be shared.
 type Tree struct {
 	named, unnamed []*node
+	wazuh          bool
 	ids            map[string]int
 	programs       sync.Map     // program name → []*node of named that accept it
 	known          atomic.Int64 // how many programs it holds
@@ -105,7 +109,7 @@ func (t *Tree) Decode(d *event.Decoded, text *pattern.Text, hits *pattern.Hits) 
 				continue
 			}
 		}
-		run := run{d: d, text: text, hits: hits, parentRest: rest}
+		run := run{d: d, text: text, hits: hits, wazuh: t.wazuh, parentRest: rest}
 		run.top(top)
 		return
 	}
@@ -120,7 +124,7 @@ func (t *Tree) accepting(program string) []*node {
 	text.Reset(program)
 	var list []*node
 	for _, top := range t.named {
-		if top.program.Match(&text) {
+		if top.program.Match(&text) != top.program.negate {
 			list = append(list, top)
 		}
 	}
@@ -145,6 +149,7 @@ type run struct {
 	d          *event.Decoded
 	text       *pattern.Text
 	hits       *pattern.Hits
+	wazuh      bool
 	parentRest int // behind the top-level decoder's prematch
 	childRest  int // behind the child's prematch
 	regexRest  int // behind the previous regex of a chain
@@ -158,11 +163,6 @@ func (r *run) top(top *node) {
 		if n = r.choose(top.children); n == nil {
 			return
 		}
-	}
-	if n.plugin != nil {
-		n.plugin(r.d)
-		r.d.Rewritten = true
-		return
 	}
 	r.extract(n)
 }
@@ -189,24 +189,45 @@ func (r *run) choose(children []*node) *node {
 	return nil
 }
 
-// extract runs the regex of n and of those that follow it in its chain.
+// extract runs the regex or plugin of n and of those that follow it in its chain. In OSSEC a regex that holds makes its decoder the reported
+// one, and one that fails sends the next after_regex back behind the prematch; in Wazuh neither.
 func (r *run) extract(n *node) {
 	r.regexRest = r.childRest
 	var buf [16]string
-	for ; n != nil && n.regex != nil; n = n.follower {
-		if !r.hits.Possible(n.regex.number) {
-			r.regexRest = r.childRest
+	for ; n != nil && n.extracts(); n = n.follower {
+		if n.regex == nil {
+			r.plugin(n)
 			continue
 		}
-		captures, end, ok := n.regex.Find(r.text, r.from(n.regex.offset), buf[:0])
-		if !ok {
+		var captures []string
+		end, ok := 0, r.hits.Possible(n.regex.number)
+		if ok {
+			captures, end, ok = n.regex.Find(r.text, r.from(n.regex.offset), buf[:0])
+		}
+		if !r.wazuh {
 			r.regexRest = r.childRest
+		}
+		if !ok {
 			continue
 		}
 		r.regexRest = end
-		r.report(n)
-		r.store(n.order, captures)
+		if !r.wazuh {
+			r.report(n)
+		}
+		r.store(n, captures)
 	}
+}
+
+// extracts tells whether the decoder takes fields out.
+func (n *node) extracts() bool { return n.regex != nil || n.plugin != nil || n.json != nil }
+
+func (r *run) plugin(n *node) {
+	if n.json != nil {
+		n.json.decode(r.d, r.d.Log[r.from(n.json.offset):])
+	} else {
+		n.plugin(r.d)
+	}
+	r.d.Rewritten = true
 }
 
 func (r *run) from(o offset) int {
@@ -221,15 +242,18 @@ func (r *run) from(o offset) int {
 	return 0
 }
 
-func (r *run) store(order []slot, captures []string) {
-	for i, s := range order {
-		if i == len(captures) {
+func (r *run) store(n *node, captures []string) {
+	for i, s := range n.order {
+		switch {
+		case i == len(captures):
 			return
-		}
-		if s.dynamic != "" {
-			r.d.SetDynamic(s.dynamic, captures[i])
-		} else {
+		case n.regex.places && captures[i] == "":
+		case s.dynamic == "":
 			r.d.Set(s.field, captures[i])
+		case r.wazuh:
+			r.d.AddDynamic(s.dynamic, captures[i])
+		default:
+			r.d.SetDynamic(s.dynamic, captures[i])
 		}
 	}
 }

@@ -11,6 +11,7 @@ type Decoder struct {
 	Name, Parent             string
 	Pos                      osxml.Pos
 	Program, Prematch, Regex *pattern.Pattern // nil for none
+	AfterParent              bool             // the prematch looks behind the parent's
 	Continues                bool             // one of the same name before it; it is not asked on its own
 	Children                 []Decoder        // in the order in which they are asked
 }
@@ -24,7 +25,7 @@ func shown(nodes []*node) []Decoder {
 	for _, n := range nodes {
 		list = append(list, Decoder{
 			Name: n.name, Parent: n.parent, Pos: n.pos, Program: n.program.written(), Prematch: n.prematch.written(), Regex: n.regex.written(),
-			Continues: n.inChain, Children: shown(n.children),
+			AfterParent: n.prematch != nil && n.prematch.offset == afterParent, Continues: n.inChain, Children: shown(n.children),
 		})
 	}
 	return list
@@ -50,7 +51,7 @@ type Try struct {
 // Explain tells which decoders were asked for the event, in order, and why they did or did not hold: the top-level ones whose program_name
 // accepts it, up to the one that was chosen, then its children, then the regexes. It finds what Decode found.
 func (t *Tree) Explain(d *event.Decoded, log string) []Try {
-	x := explainer{}
+	x := explainer{wazuh: t.wazuh}
 	x.text.Reset(log)
 	list := t.unnamed
 	if d.Program != "" {
@@ -74,6 +75,7 @@ func (t *Tree) Explain(d *event.Decoded, log string) []Try {
 type explainer struct {
 	text  pattern.Text
 	tries []Try
+	wazuh bool
 }
 
 func (x *explainer) choose(list []*node, parentRest int) (chosen *node, rest int) {
@@ -100,10 +102,16 @@ func (x *explainer) choose(list []*node, parentRest int) (chosen *node, rest int
 
 func (x *explainer) extract(n *node, parentRest, childRest int) {
 	regexRest := childRest
-	for ; n != nil && n.regex != nil; n = n.follower {
+	for ; n != nil && n.extracts(); n = n.follower {
+		if n.regex == nil {
+			continue
+		}
 		from := map[offset]int{afterParent: parentRest, afterPrematch: childRest, afterRegex: regexRest}[n.regex.offset]
 		_, end, ok := n.regex.Find(&x.text, from, nil)
-		if regexRest = childRest; ok {
+		if !x.wazuh {
+			regexRest = childRest
+		}
+		if ok {
 			regexRest = end
 		} else {
 			x.note(n, "regex", n.regex, from)

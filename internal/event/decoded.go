@@ -81,6 +81,12 @@ func ParseField(word string) (Field, bool) {
 	return Filename, strings.Contains(word, "filename")
 }
 
+// ParseWazuhField is ParseField for Wazuh's words: the exact ones only, and data is no other name of extra_data but a dynamic field.
+func ParseWazuhField(word string) (Field, bool) {
+	f, ok := ParseField(word)
+	return f, ok && word != "data" && (f != Filename || word == f.String())
+}
+
 // Decoded is an event with what pre-decoding and decoding found in it.
 type Decoded struct {
 	*Event
@@ -135,6 +141,16 @@ func (d *Decoded) SetDynamic(name, value string) {
 	for i := range d.dynamic {
 		if d.dynamic[i].Name == name {
 			d.dynamic[i].Value = value
+			return
+		}
+	}
+	d.dynamic = append(d.dynamic, Dynamic{name, value})
+}
+
+// AddDynamic gives the dynamic field of that name a value, unless it has one.
+func (d *Decoded) AddDynamic(name, value string) {
+	for i := range d.dynamic {
+		if d.dynamic[i].Name == name {
 			return
 		}
 	}

@@ -29,6 +29,8 @@ type Options struct {
 	JSON      bool // verdicts are one JSON object a line
 	Isolated  bool // every line meets an empty state
 	Verbose   bool // show the rules that were asked
+	Explain   bool // tell why each decoder and rule that was asked did or did not hold
+	Most      int  // of those that did not, how many are told of each list; 0 for those that nearly did, -1 for all
 	Analysis  analysis.Options
 	Now       func() time.Time   // the time of lines that don't say theirs
 	Stop      func(Outcome) bool // asked after each line, if not nil, whether to go on no further
@@ -63,10 +65,10 @@ func (o Outcome) ExitCode(rule, level, decoder string) int {
 // Run reads lines until in ends and writes a verdict on each.
 func Run(set *ruleset.Set, opts Options, in io.Reader, out io.Writer) (Outcome, error) {
 	t := &tester{opts: opts, out: bufio.NewWriter(out), state: analysis.NewMemory(0)}
-	if opts.Verbose && !opts.JSON {
+	if opts.Verbose && !opts.JSON || opts.Explain {
 		opts.Analysis.Trace = t.trace
 	}
-	t.engine = analysis.New(set, opts.Analysis)
+	t.engine, t.set = analysis.New(set, opts.Analysis), set
 	lines := bufio.NewReaderSize(in, 1<<16)
 	for number := 1; ; number++ {
 		line, err := lines.ReadString('\n')
@@ -92,12 +94,14 @@ func Run(set *ruleset.Set, opts Options, in io.Reader, out io.Writer) (Outcome, 
 
 type tester struct {
 	opts    Options
+	set     *ruleset.Set
 	out     *bufio.Writer
 	engine  *analysis.Engine
 	state   *analysis.Memory
 	seq     uint64
 	outcome Outcome
 	traced  strings.Builder
+	why     why
 }
 
 func (t *tester) line(line string) error {
@@ -126,6 +130,7 @@ func (t *tester) line(line string) error {
 	if t.opts.Isolated {
 		t.state = analysis.NewMemory(0)
 	}
+	t.why = why{engine: t.engine}
 	v, err := t.engine.Analyze(&ev, t.state)
 	if err != nil {
 		return err
@@ -146,6 +151,12 @@ func (t *tester) note(v analysis.Verdict) {
 }
 
 func (t *tester) trace(r *rule.Rule, step analysis.Step) {
+	if t.opts.Explain {
+		t.why.step(r, step)
+	}
+	if !t.opts.Verbose || t.opts.JSON {
+		return
+	}
 	switch step {
 	case analysis.Trying:
 		fmt.Fprintf(&t.traced, "    Trying rule: %d - %s\n", r.ID, r.Description)
@@ -182,6 +193,9 @@ func (t *tester) phases(v analysis.Verdict) {
 		t.traced.Reset()
 	}
 	t.verdict(v)
+	if t.opts.Explain {
+		t.explain(v)
+	}
 }
 
 var infoLabels = map[string]string{"text": "Text", "link": "Link", "cve": "CVE", "osvdb": "OSVDB"}
@@ -232,6 +246,7 @@ type verdict struct {
 	Groups      []string          `json:"groups,omitempty"`
 	Alert       bool              `json:"alert"`
 	Matched     []int             `json:"matched,omitempty"`
+	Explain     *explanation      `json:"explain,omitempty"`
 }
 
 func (t *tester) json(v analysis.Verdict) error {
@@ -250,6 +265,9 @@ func (t *tester) json(v analysis.Verdict) error {
 	}
 	if r := v.Rule; r != nil {
 		out.Rule, out.Level, out.Description, out.Groups = &r.ID, &r.Level, r.Describe(v.Decoded), r.Groups
+	}
+	if t.opts.Explain {
+		out.Explain = t.explained(v)
 	}
 	enc := json.NewEncoder(t.out)
 	enc.SetEscapeHTML(false)

@@ -98,6 +98,8 @@ func TestRun(t *testing.T) {
 		{"verbose", func(o *logtest.Options) { o.Verbose = true }},
 		{"json", func(o *logtest.Options) { o.JSON = true }},
 		{"json", func(o *logtest.Options) { o.JSON, o.Verbose = true, true }},
+		{"explain", func(o *logtest.Options) { o.Explain = true }},
+		{"explain-json", func(o *logtest.Options) { o.Explain, o.JSON = true, true }},
 	} {
 		t.Run(tt.golden, func(t *testing.T) {
 			opts := options()

@@ -137,6 +137,8 @@ func (p *Pattern) findSlowly(t *Text, from int, caps []string) ([]string, int, b
 	for i := 2; i < len(place) && i <= 2*maxGroups; i += 2 {
 		if place[i] >= 0 {
 			caps = append(caps, text[place[i]:place[i+1]])
+		} else if p.places {
+			caps = append(caps, "")
 		}
 	}
 	return caps, from + place[1], true
@@ -158,8 +160,12 @@ func (p *Pattern) findFull(text string, from int, caps []string) ([]string, int,
 		return caps, 0, false
 	}
 	for i, g := range m.Groups() {
-		if 0 < i && i <= maxGroups && len(g.Captures) > 0 {
+		switch {
+		case i == 0 || i > maxGroups:
+		case len(g.Captures) > 0:
 			caps = append(caps, text[g.Index:g.Index+g.Length])
+		case p.places:
+			caps = append(caps, "")
 		}
 	}
 	return caps, from + m.Index + m.Length, true

@@ -1,27 +1,33 @@
 package pattern
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
 // Doubt is something about a pattern that compiles, but hardly does what its author means.
 type Doubt struct {
 	What, Hint string
+	Always     bool // it matches every text, so that it asks no more than that there is one
 }
 
 // Doubts returns what its author should know of a pattern: that it's always true, that a part of it never is, that it's no regular expression
 // though it looks like one, or that a line can be made on which it takes long.
 func (p *Pattern) Doubts() []Doubt {
 	var list []Doubt
-	add := func(hint, what string, args ...any) { list = append(list, Doubt{fmt.Sprintf(what, args...), hint}) }
+	add := func(hint, what string, args ...any) {
+		list = append(list, Doubt{What: fmt.Sprintf(what, args...), Hint: hint})
+	}
 	switch {
 	case p.emptyAlternative():
 		add("remove the | that has nothing on one side", "pattern '%s' has an empty alternative, which always matches", p.shown())
 	case p.AlwaysMatches():
 		add("leave the element out, or ask for a character that must be there", "pattern '%s' matches every text", p.shown())
+		list[0].Always = true
 	}
 	for _, part := range p.never() {
 		add(`a ^ stands only at the start of an alternative, a $ only at its end`, "'%s' can never match: it asks for text before the start or behind the end", part)
@@ -44,11 +50,13 @@ var (
 	unbounded  = regexp.MustCompile(`[^\\][*+]|\{\d+,\}`)
 )
 
+// shown is the source as a rule's author knows it: what says that case counts was put there for Wazuh's dialect.
 func (p *Pattern) shown() string {
-	if len(p.source) > maxShown/2 {
-		return strings.ToValidUTF8(p.source[:maxShown/2], "") + "…"
+	source := strings.TrimPrefix(p.source, "(?-i)")
+	if len(source) > maxShown/2 {
+		return strings.ToValidUTF8(source[:maxShown/2], "") + "…"
 	}
-	return p.source
+	return source
 }
 
 // strangers are texts that have nothing in common but what every text has.
@@ -125,4 +133,37 @@ func deadConcat(subs []*syntax.Regexp) bool {
 		ended = ended || sub.Op == syntax.OpEndText
 	}
 	return false
+}
+
+// Implies tells whether q matches every text that p matches, as far as can be seen from how they are written.
+func (p *Pattern) Implies(q *Pattern) bool {
+	switch {
+	case p.dialect == q.dialect && p.source == q.source, q.AlwaysMatches():
+		return true
+	case p.osMatch == nil || q.osMatch == nil || !p.osMatch.ascii || !q.osMatch.ascii:
+		return false
+	}
+	for i := range p.osMatch.alternatives {
+		if !slices.ContainsFunc(q.osMatch.alternatives, p.osMatch.alternatives[i].implies) {
+			return false
+		}
+	}
+	return true
+}
+
+// implies tells whether where l is found other is, too.
+func (l literal) implies(other literal) bool {
+	switch {
+	case l.never:
+		return true
+	case other.never, other.end && !(l.end && l.newline == other.newline):
+		return false
+	case other.start && other.end:
+		return l.start && bytes.Equal(l.text, other.text)
+	case other.start:
+		return l.start && bytes.HasPrefix(l.text, other.text)
+	case other.end:
+		return bytes.HasSuffix(l.text, other.text)
+	}
+	return bytes.Contains(l.text, other.text)
 }

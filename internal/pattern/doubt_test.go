@@ -50,9 +50,9 @@ func TestDoubts(t *testing.T) {
 		got := p.Doubts()
 		switch {
 		case tt.want == "" && len(got) > 0:
-			t.Errorf("%s %q: %q, want none", tt.dialect, tt.source, got)
+			t.Errorf("%s %q: %+v, want none", tt.dialect, tt.source, got)
 		case tt.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0].What, tt.want) || got[0].Hint == ""):
-			t.Errorf("%s %q: %q, want %s…", tt.dialect, tt.source, got, tt.want)
+			t.Errorf("%s %q: %+v, want %s…", tt.dialect, tt.source, got, tt.want)
 		}
 	}
 }
@@ -74,6 +74,49 @@ func FuzzDoubts(f *testing.F) {
 			if strings.Contains(d.What, "matches every text") && !p.MatchString("any other text") {
 				t.Errorf("%q doesn't match every text", source)
 			}
+		}
+	})
+}
+
+func TestImplies(t *testing.T) {
+	for _, tt := range []struct {
+		p, q string
+		want bool
+	}{
+		{"foobar", "foo", true}, {"foo", "foobar", false}, {"foobar|foot", "foo", true}, {"foobar|bar", "foo", false}, {"foobar|bar", "foo|ba", true},
+		{"^foobar", "^foo", true}, {"foobar", "^foo", false}, {"^foobar", "bar", true}, {"foobar$", "bar$", true}, {"foobar$", "bar", true},
+		{"bar", "bar$", false}, {"^foo$", "^foo", true}, {"^foo", "^foo$", false}, {"^foo$", "^foo$", true}, {"FOOBAR", "foo", true},
+		{"x", "", true}, {"", "x", false}, {"a^b", "x", true}, {"x", "a^b", false},
+	} {
+		if got := mustCompile(t, pattern.OSMatch, tt.p).Implies(mustCompile(t, pattern.OSMatch, tt.q)); got != tt.want {
+			t.Errorf("%q implies %q: %t, want %t", tt.p, tt.q, got, tt.want)
+		}
+	}
+}
+
+func mustCompile(t *testing.T, d pattern.Dialect, source string) *pattern.Pattern {
+	t.Helper()
+	p, err := pattern.Compile(d, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// What is said to be implied is: a text that p matches, q matches.
+func FuzzImplies(f *testing.F) {
+	f.Add("^foo|bar$", "fo|ar", "a foo bar")
+	f.Fuzz(func(t *testing.T, a, b, text string) {
+		p, err := pattern.Compile(pattern.OSMatch, a)
+		if err != nil {
+			return
+		}
+		q, err := pattern.Compile(pattern.OSMatch, b)
+		if err != nil {
+			return
+		}
+		if p.Implies(q) && p.MatchString(text) && !q.MatchString(text) {
+			t.Errorf("%q is said to imply %q, but not on %q", a, b, text)
 		}
 	})
 }

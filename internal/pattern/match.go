@@ -379,11 +379,13 @@ func (w *scratch) span(slot int) (span, bool) {
 	return sp, sp.hi >= 0
 }
 
-// appendCaptures appends the captures of the last match, cut out of text.
-func (w *scratch) appendCaptures(caps []string, text string) []string {
+// appendCaptures appends the captures of the last match, cut out of text; with places, those that took no part as well.
+func (w *scratch) appendCaptures(caps []string, text string, places bool) []string {
 	for i := 2; i < len(w.slots); i += 2 {
 		if w.slots[i] >= 0 && w.slots[i+1] >= 0 {
 			caps = append(caps, text[w.from+w.slots[i]:w.from+w.slots[i+1]])
+		} else if places {
+			caps = append(caps, "")
 		}
 	}
 	return caps

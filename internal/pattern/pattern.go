@@ -70,6 +70,7 @@ type Pattern struct {
 	source   string
 	groups   int
 	literals []string
+	inTurn   []*Pattern // see CompileInTurn
 
 	// One of these serves nearly all texts.
 	anchored *literal
@@ -79,6 +80,7 @@ type Pattern struct {
 	linear func() *regexp.Regexp  // nil if the pattern is beyond it
 	full   func() *regexp2.Regexp // PCRE2 only
 	dollar bool                   // holds PCRE2's $, which linear gets wrong before a final newline
+	places bool                   // see KeepPlaces
 
 	overruns atomic.Uint64
 }
@@ -127,11 +129,18 @@ func (p *Pattern) MatchString(s string) bool {
 // order, cut out of the original text, and returns them with the offset in t at which the match ends. OS_Match only tells whether: its end is
 // from.
 func (p *Pattern) Find(t *Text, from int, caps []string) (captures []string, end int, ok bool) {
+	if p.inTurn != nil {
+		return p.findInTurn(t, from, caps)
+	}
 	return p.find(t, from, caps, true)
 }
 
 // Groups returns how many capturing groups the pattern has.
 func (p *Pattern) Groups() int { return p.groups }
+
+// KeepPlaces makes Find return an empty string for each capture that took no part, so that the others keep their numbers, as Wazuh wants it of
+// PCRE2. It is for before the first Find.
+func (p *Pattern) KeepPlaces() { p.places = true }
 
 // Captures tells whether the pattern may stand in a decoder's regex: OSSEC refuses there an anchored literal such as ^login$.
 func (p *Pattern) Captures() bool { return p.anchored == nil && p.osMatch == nil }
@@ -163,7 +172,7 @@ func (p *Pattern) find(t *Text, from int, caps []string, want bool) ([]string, i
 	if p.prog != nil && p.prog.serves(t) {
 		if end, result := p.prog.run(t, from, want); result != gaveUp {
 			if want && result == matched {
-				caps = t.work.appendCaptures(caps, t.s)
+				caps = t.work.appendCaptures(caps, t.s, p.places)
 			}
 			return caps, end, result == matched
 		}

@@ -17,7 +17,11 @@ type Builder struct {
 	faults  osxml.Faults
 	tree    Tree
 	outside Outside
-	slots   map[string]int // of dynamic fields, by lower-case name; see Subject.dynamic
+	onto    func(element string, p *pattern.Pattern, at *phrase) // if not nil, is told of each pattern
+	slots   map[string]int                                       // of dynamic fields, by lower-case name; see Subject.dynamic
+
+	warnings osxml.Faults
+	leaveOut bool // the rule at hand; see slip
 }
 
 // Outside is what rules name that isn't theirs.
@@ -58,10 +62,13 @@ func (b *Builder) Add(file string, roots []*osxml.Element) {
 	}
 }
 
+// Warnings returns what Wazuh warns of and passes over, as does a builder of its dialect: a *osxml.FaultError, or nil.
+func (b *Builder) Warnings() error { return b.warnings.Err() }
+
 // Build links the histories, sorts, and returns the tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
 	t := &b.tree
-	t.outside = b.outside
+	t.outside, t.slots = b.outside, b.slots
 	for _, r := range t.rules {
 		b.freeze(r)
 	}
@@ -73,27 +80,42 @@ func (b *Builder) rule(d *declaration) {
 	old := b.tree.byID[d.id]
 	switch {
 	case d.overwrite && d.id >= 10 && old == nil:
-		b.faults.Add(d.pos, "remove overwrite, or load the file that defines it before this one", "rule %d: overwrite, but there is no such rule", d.id)
+		b.slips().Add(d.pos, "remove overwrite, or load the file that defines it before this one", "rule %d: overwrite, but there is no such rule", d.id)
 	case d.overwrite && d.id >= 10:
 		b.overwrite(old, d)
 		return
 	case old != nil:
-		b.faults.Add(d.pos, fmt.Sprintf(`give it another id, or write overwrite="yes"; the first is at %s`, old.Pos), "rule %d is defined twice", d.id)
+		b.slips().Add(d.pos, fmt.Sprintf(`give it another id, or write overwrite="yes"; the first is at %s`, old.Pos), "rule %d is defined twice", d.id)
 		return
 	}
+	b.leaveOut = false
 	r := b.compile(d)
+	if b.leaveOut {
+		return
+	}
 	r.order = len(b.tree.rules)
 	b.tree.byID[r.ID] = r
 	b.tree.rules = append(b.tree.rules, r)
 	b.place(r, d)
+	if b.leaveOut && len(r.parents) == 0 {
+		delete(b.tree.byID, r.ID)
+		b.tree.rules = b.tree.rules[:r.order]
+	}
 }
 
 // overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay. Siblings that are read later
 // are sorted by its new level, as in OSSEC.
 func (b *Builder) overwrite(old *Rule, d *declaration) {
+	b.leaveOut = false
 	r := b.compile(d)
+	if b.leaveOut { // the old one stays
+		return
+	}
 	r.category, r.order, r.parents, r.children = old.category, old.order, old.parents, old.children
 	r.replaces = old.Pos
+	if o, n := old.Correlation, r.Correlation; d.wazuh && o != nil && n != nil && o.Kind != ByRegex { // which events count stays, too
+		n.Kind, n.Key, n.group, n.log = o.Kind, o.Key, o.group, nil
+	}
 	*old = *r
 }
 
@@ -178,6 +200,20 @@ func (b *Builder) fault(d *declaration, p *phrase, hint, what string, args ...an
 	b.faults.Add(pos, hint, "rule %d: %s", d.id, fmt.Sprintf(what, args...))
 }
 
+// slips are where that goes which OSSEC refuses and Wazuh, whose own rules have such slips, warns of and passes over.
+func (b *Builder) slips() *osxml.Faults {
+	if b.outside.Wazuh {
+		return &b.warnings
+	}
+	return &b.faults
+}
+
+// slip notes a slip that costs Wazuh the rule, or the place where it is wrong.
+func (b *Builder) slip(d *declaration, p *phrase, hint, what string, args ...any) {
+	b.slips().Add(p.pos, hint, "rule %d: %s", d.id, fmt.Sprintf(what, args...))
+	b.leaveOut = d.wazuh
+}
+
 func (b *Builder) decodedAs(r *Rule, d *declaration) {
 	p := d.texts["decoded_as"]
 	if p == nil {
@@ -190,7 +226,7 @@ func (b *Builder) decodedAs(r *Rule, d *declaration) {
 	}
 	r.decodedAs = id
 	if id == 0 { // a child decoder that goes by its parent's name: no event ever bears it
-		r.decodedAs = -1
+		r.decodedAs = NoDecoder
 	}
 }
 
@@ -230,7 +266,11 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 			gates = nil
 			fallthrough
 		default:
-			r.tests = append(r.tests, onText(compiled, p.negate, texts[e.plain]))
+			text := texts[e.plain]
+			if text == nil {
+				text = b.fieldText(d, e.plain)
+			}
+			r.tests = append(r.tests, onText(compiled, p.negate, text))
 		}
 		if gates != nil && !p.negate {
 			*gates = append(*gates, b.outside.Number(compiled))
@@ -248,7 +288,7 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 	case "osregex":
 		dialect = pattern.OSRegex
 	case "pcre2":
-		dialect, source = pattern.PCRE, caseCounts+source
+		dialect, source = pattern.PCRE, pattern.WazuhPCRE(source)
 	}
 	if rest, turned := strings.CutPrefix(source, "!"); turned && d.wazuh && dialect == pattern.OSMatch {
 		source, p.negate = rest, !p.negate
@@ -257,6 +297,9 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 	if err != nil {
 		b.fault(d, p, "", "<%s>: %v", name, err)
 		return nil
+	}
+	if b.onto != nil {
+		b.onto(name, compiled, p)
 	}
 	return compiled
 }
@@ -309,9 +352,9 @@ func (b *Builder) action(r *Rule, d *declaration) {
 	}
 }
 
-// fieldText returns how to find what a <field> looks at: a dynamic field, in Wazuh's dialect a static one, too.
+// fieldText returns how to find a field by name: a dynamic field, in Wazuh's dialect a static one, too.
 func (b *Builder) fieldText(d *declaration, name string) func(*Subject) *pattern.Text {
-	if f, static := staticField(name); static && d.wazuh {
+	if f, static := event.ParseWazuhField(name); static && d.wazuh {
 		return fieldText(f)
 	}
 	slot := b.slot(name)

@@ -219,16 +219,22 @@ func keys[V any](m map[string]V) []string {
 
 // suggest returns "did you mean X?" for the known word that is nearest to one that is not known, or "remove it" if none is near.
 func suggest(word string, known []string) string {
+	best := Nearest(word, known)
+	if best == "" {
+		return "remove it"
+	}
+	return "did you mean " + best + "?"
+}
+
+// Nearest returns the known word that is nearest to one that is not known, "" if none is near.
+func Nearest(word string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
 		if n := distance(word, k); n < least {
 			best, least = k, n
 		}
 	}
-	if best == "" {
-		return "remove it"
-	}
-	return "did you mean " + best + "?"
+	return best
 }
 
 // distance is how many letters must be changed, added or removed to make one word of the other.

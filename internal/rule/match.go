@@ -179,7 +179,6 @@ var texts = map[string]func(*Subject) *pattern.Text{
 	"dstport":      fieldText(event.DstPort),
 	"status":       fieldText(event.Status),
 	"extra_data":   fieldText(event.Data),
-	"data":         fieldText(event.Data),
 	"protocol":     fieldText(event.Protocol),
 	"system_name":  fieldText(event.SystemName),
 	"location":     (*Subject).locationText,

@@ -158,7 +158,8 @@ type Tree struct {
 	rules    []*Rule // in order of reading
 	byID     map[int]*Rule
 	counters map[int][]Counter // by rule id: the composites that count its events
-	outside  Outside           // for Conditions
+	outside  Outside           // for Conditions, as are the slots
+	slots    map[string]int
 }
 
 // Top returns the template of a category, nil if there is none.

@@ -48,6 +48,8 @@ func TestWazuhConditions(t *testing.T) {
 		{`<location>^he</location>`, "x", "", true},
 		{`<location negate="yes">^he</location>`, "x", "", false},
 		{`<data type="pcre2">^[a-f]+$</data>`, "x", "data=abc", true},
+		{`<data>abc</data>`, "x", "extra_data=abc", false},
+		{`<extra_data>abc</extra_data>`, "x", "extra_data=abc", true},
 		{`<program_name negate="yes">sshd</program_name>`, "x", "program=su", true},
 		{`<program_name negate="yes">sshd</program_name>`, "x", "", false},
 		{`<action>drop</action>`, "x", "action=DROP", false},
@@ -74,7 +76,11 @@ func TestWazuhConditions(t *testing.T) {
 		if tt.want {
 			want = 101
 		}
-		if got := loadWazuh(t, below100(101, `level="5"`, tt.elements)).judge(fill(newEvent(tt.log), tt.fields)); got != want {
+		d := fill(newEvent(tt.log), tt.fields)
+		if data, ok := strings.CutPrefix(tt.fields, "data="); ok { // Wazuh's is no other name of extra_data
+			d.SetDynamic("data", data)
+		}
+		if got := loadWazuh(t, below100(101, `level="5"`, tt.elements)).judge(d); got != want {
 			t.Errorf("%s on %q %s: rule %d, want %d", tt.elements, tt.log, tt.fields, got, want)
 		}
 	}
@@ -128,6 +134,19 @@ func TestWazuhCorrelation(t *testing.T) {
 	ossec := load(t, below100(101, `level="9" frequency="8"`, "<if_matched_sid>100</if_matched_sid><different_srcip/>")).tree.Rule(101).Correlation
 	if !all.Global || !all.Wazuh || !ossec.Global || ossec.Wazuh || ossec.Frequency != 8 || len(ossec.Different) > 0 {
 		t.Errorf("with global_frequency %+v, OSSEC's %+v", all, ossec)
+	}
+}
+
+// An overwriting rule goes on counting what the old one counted.
+func TestWazuhOverwrite(t *testing.T) {
+	rules := below100(101, `level="3"`, "") + `<rule id="102" level="9" frequency="3"><if_matched_sid>100</if_matched_sid></rule>
+<rule id="102" level="10" frequency="4" overwrite="yes"><if_matched_sid>101</if_matched_sid><same_srcip/></rule>`
+	c := loadWazuh(t, rules).tree.Rule(102).Correlation
+	if c.Key != "sid/100" || c.Frequency != 2 || !slices.Equal(c.Same, []string{"srcip"}) {
+		t.Errorf("%+v", c)
+	}
+	if c := load(t, strings.ReplaceAll(rules, "same_srcip", "same_source_ip")).tree.Rule(102).Correlation; c.Key != "sid/101" {
+		t.Errorf("OSSEC's: %+v", c)
 	}
 }
 

@@ -25,15 +25,20 @@ func (r *Rule) Siblings() []*Rule { return r.children }
 // Tops returns the templates, in order of reading. The slice is the tree's own.
 func (t *Tree) Tops() []*Rule { return t.tops }
 
-// DecodedBy tells whether r asks for a decoder, and whether events can bear its name: that of a child without use_own_name none does.
-func (r *Rule) DecodedBy() (asks, possible bool) { return r.decodedAs != 0, r.decodedAs != -1 }
+// Decoder returns the number of the decoder that r asks for: 0 for any, NoDecoder for one that no event bears.
+func (r *Rule) Decoder() int { return r.decodedAs }
+
+// NoDecoder is what a rule asks for that names a child decoder which goes by its parent's name: no event ever bears it.
+const NoDecoder = -1
 
 // Condition is one thing that a rule asks of the event alone.
 type Condition struct {
 	Element string // "match", "srcip", "maxsize"
 	Text    string // as written; what repeats joined as the rule joins it
+	How     string // attributes beside the name: a list's lookup
 	Pos     osxml.Pos
-	holds   *Rule // a rule of this condition only
+	Pattern *pattern.Pattern // nil if it's none
+	holds   *Rule            // a rule of this condition only
 }
 
 // Holds tells whether the condition holds for the event.
@@ -88,12 +93,8 @@ func parts(written *osxml.Element) [][]*osxml.Element {
 
 // condition compiles a rule of few elements. It is none if it asks nothing of an event.
 func (t *Tree) condition(r *Rule, only *osxml.Element) (Condition, bool) {
-	b := NewBuilder(Outside{Number: func(*pattern.Pattern) int { return 0 }, Decoder: t.outside.Decoder, List: t.outside.List, Wazuh: t.outside.Wazuh})
-	d := declare(r.outer, only, t.outside.Wazuh, &b.faults)
-	if d == nil {
-		return Condition{}, false
-	}
-	c := Condition{Element: "maxsize", Pos: only.Pos, holds: b.compile(d)}
+	c := Condition{Element: "maxsize", Pos: only.Pos}
+	c.holds = t.recompile(r, only, func(_ string, p *pattern.Pattern, _ *phrase) { c.Pattern = p })
 	if c.holds.decodedAs == 0 && len(c.holds.tests) == 0 {
 		return c, false
 	}
@@ -108,11 +109,39 @@ func (t *Tree) condition(r *Rule, only *osxml.Element) (Condition, bool) {
 		}
 		c.Text += e.Content
 	}
-	if name, ok := only.Children[0].Attr("name"); ok && c.Element == "field" {
-		c.Element += " " + name
-	}
-	if name, ok := only.Children[0].Attr("field"); ok && c.Element == "list" {
-		c.Element += " " + name
-	}
+	c.attrs(only.Children[0])
 	return c, true
+}
+
+// attrs adds what an element's attributes say: of a field or list its name, of others how it's meant.
+func (c *Condition) attrs(e *osxml.Element) {
+	for _, a := range e.Attrs {
+		name := strings.ToLower(a.Name)
+		if c.Element == "field" && name == "name" || c.Element == "list" && name == "field" {
+			c.Element += " " + a.Value
+		} else {
+			c.How = strings.TrimLeft(c.How+" "+name+"="+a.Value, " ")
+		}
+	}
+}
+
+// Pattern is a pattern that a rule holds.
+type Pattern struct {
+	*pattern.Pattern
+	Element string
+	Pos     osxml.Pos
+}
+
+// Patterns returns all patterns of r, those that are about earlier events, too. It compiles them, as Conditions does.
+func (t *Tree) Patterns(r *Rule) []Pattern {
+	var list []Pattern
+	t.recompile(r, r.written, func(element string, p *pattern.Pattern, at *phrase) { list = append(list, Pattern{p, element, at.pos}) })
+	return list
+}
+
+// recompile compiles a part of r, which was compiled without a fault before.
+func (t *Tree) recompile(r *Rule, part *osxml.Element, onto func(string, *pattern.Pattern, *phrase)) *Rule {
+	b := NewBuilder(Outside{Number: func(*pattern.Pattern) int { return 0 }, Decoder: t.outside.Decoder, List: t.outside.List, Wazuh: t.outside.Wazuh})
+	b.onto, b.slots = onto, t.slots
+	return b.compile(declare(r.outer, part, t.outside.Wazuh, &b.faults))
 }

@@ -16,10 +16,12 @@ func writeCase(b *strings.Builder, c ruletest.Case) {
 		if l.Fail {
 			verdict = "fail"
 		}
-		for _, text := range append(slices.Clone(l.Before), l.Text) {
-			fmt.Fprintf(b, "log %s %s = %s\n", l.Number, verdict, text)
+		for _, l := range slices.Concat(l.Before, []ruletest.Log{l}) {
+			fmt.Fprintf(b, "log %s %s = %s\n", l.Number, verdict, l.Text)
+			if l.Repeat > 1 {
+				fmt.Fprintf(b, "repeat %s = %d\n", l.Number, l.Repeat)
+			}
 		}
-		fmt.Fprintf(b, "repeat %s = %d\n", l.Number, l.Repeat)
 	}
 	fmt.Fprintf(b, "rule = %s\nalert = %s\ndecoder = %s\n", c.Rule, c.Level, c.Decoder)
 	if c.Sequence {

@@ -7,9 +7,11 @@
 //	alert = 5
 //	decoder = sshd
 //
-// Each log meets an empty state; "pass" logs must come to the section's verdict and "fail" logs must not. A log may have several lines, each
-// with the same key: they share one state, one second apart, and only the last one's verdict counts, as in Wazuh's tests. With
-// "sequence = yes" all logs of the section share one; "repeat 2 = 9" feeds log 2 nine times.
+// Each log meets an empty state; "pass" logs must come to the section's verdict and "fail" logs must not. Logs of the same number are fed one
+// after the other, as Wazuh does, and the last one's verdict counts. With "sequence = yes" all logs share one state, one second apart, and only
+// the last one's verdict counts; "repeat 2 = 9" feeds log 2 nine times.
+//
+//	Parse, ReadFile, Read (cases, faults) ─► Judge (outcomes, rules reached) ─► Coverage
 package ruletest
 
 import (
@@ -40,38 +42,53 @@ type Case struct {
 	Logs                 []Log
 }
 
-// Log is what is fed to an engine: one line, or several.
+// Log is one line of a case.
 type Log struct {
 	Number string
-	Before []string // its lines but the last
 	Text   string
-	Fail   bool // the verdict must be another
-	Repeat int  // how often it is fed
+	Fail   bool  // the verdict must be another
+	Repeat int   // how often it is fed
+	Before []Log // of the same number, fed before it
 	Pos    osxml.Pos
 }
 
-// Failure is a log whose verdict is not what its case says.
-type Failure struct {
-	Case Case
-	Log  Log
-	Got  string // "rule 5716 level 5 decoder sshd"
+// Verdict is what a log came to, or should. Rule "" means none.
+type Verdict struct {
+	Rule    string `json:"rule,omitempty"`
+	Level   string `json:"level,omitempty"`
+	Decoder string `json:"decoder,omitempty"`
 }
 
-// String returns the failure as file:line: section: what was expected, what came, and the log.
-func (f Failure) String() string {
-	not := ""
-	if f.Log.Fail {
+// Want returns what the case expects.
+func (c Case) Want() Verdict { return Verdict{c.Rule, c.Level, c.Decoder} }
+
+// Outcome is what a log of a case came to.
+type Outcome struct {
+	Case    Case
+	Log     Log
+	Got     Verdict
+	OK      bool // it's what the case says
+	Missing bool // the ruleset has no rule of the id that the case wants
+}
+
+// String returns the outcome as file:line: section: what was expected, what came, and the log.
+func (o Outcome) String() string {
+	not, missing := "", ""
+	if o.Log.Fail {
 		not = "anything but "
 	}
-	return fmt.Sprintf("%s: [%s] log %s: want %s%s, got %s\n\t%s", f.Log.Pos, f.Case.Name, f.Log.Number, not,
-		describe(f.Case.Rule, f.Case.Level, f.Case.Decoder), f.Got, f.Log.Text)
+	if o.Missing {
+		missing = " (the ruleset has no such rule)"
+	}
+	return fmt.Sprintf("%s: [%s] log %s: want %s%s%s, got %s\n\t%s", o.Log.Pos, o.Case.Name, o.Log.Number, not, o.Case.Want(), missing, o.Got, o.Log.Text)
 }
 
-func describe(rule, level, decoder string) string {
-	if rule == "" {
-		return "no rule, decoder " + orNone(decoder)
+// String returns "rule 5716 level 5 decoder sshd".
+func (v Verdict) String() string {
+	if v.Rule == "" {
+		return "no rule, decoder " + orNone(v.Decoder)
 	}
-	return fmt.Sprintf("rule %s level %s decoder %s", rule, level, orNone(decoder))
+	return fmt.Sprintf("rule %s level %s decoder %s", v.Rule, v.Level, orNone(v.Decoder))
 }
 
 func orNone(s string) string {
@@ -81,7 +98,7 @@ func orNone(s string) string {
 	return s
 }
 
-// Parse reads a file of cases. Its error is a *osxml.FaultError with all faults.
+// Parse reads a file of cases. Its error is a *osxml.FaultError with all faults; the cases without a fault come with it.
 func Parse(file string, in io.Reader) ([]Case, error) {
 	p := &parser{file: file}
 	lines := bufio.NewScanner(in)
@@ -91,31 +108,50 @@ func Parse(file string, in io.Reader) ([]Case, error) {
 		p.line(strings.TrimRight(lines.Text(), " \t\r"))
 	}
 	if err := lines.Err(); err != nil {
-		p.faults.Add(osxml.Pos{File: file, Line: p.number + 1, Col: 1}, "", "%v", err)
+		p.fault(osxml.Pos{File: file, Line: p.number + 1, Col: 1}, "", "%v", err)
+		p.number++
 	}
 	for _, c := range p.cases {
 		if len(c.Logs) == 0 {
-			p.faults.Add(c.Pos, `add "log 1 pass = …"`, "[%s] has no log", c.Name)
+			p.fault(c.Pos, `add "log 1 pass = …"`, "[%s] has no log", c.Name)
 		}
 		if c.Rule != "" && c.Level == "" {
-			p.faults.Add(c.Pos, `add "alert = LEVEL"`, "[%s] has a rule and no alert", c.Name)
+			p.fault(c.Pos, `add "alert = LEVEL"`, "[%s] has a rule and no alert", c.Name)
 		}
 	}
-	return p.cases, p.faults.Err()
+	return p.whole(), p.faults.Err()
 }
 
-// Read parses all .ini files of a folder. Its error is a *osxml.FaultError, ErrNoCases, or tells what could not be read.
-func Read(fsys fs.FS, dir string) ([]Case, error) {
-	names, err := fs.Glob(fsys, path.Join(dir, "*.ini"))
+// whole returns the cases that no fault lies in.
+func (p *parser) whole() []Case {
+	var list []Case
+	for i, c := range p.cases {
+		end := p.number + 1
+		if i+1 < len(p.cases) {
+			end = p.cases[i+1].Pos.Line
+		}
+		if !slices.ContainsFunc(p.lines, func(line int) bool { return line >= c.Pos.Line && line < end }) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+func (p *parser) fault(pos osxml.Pos, hint, what string, args ...any) {
+	p.lines = append(p.lines, pos.Line)
+	p.faults.Add(pos, hint, what, args...)
+}
+
+// Read parses the files, and of folders all .ini files there. Its error is a *osxml.FaultError, with which the cases without a fault come,
+// ErrNoCases, or tells what could not be read.
+func Read(fsys fs.FS, names ...string) ([]Case, error) {
+	files, err := expand(fsys, names)
 	if err != nil {
 		return nil, err
 	}
-	if len(names) == 0 {
-		return nil, ErrNoCases
-	}
 	var cases []Case
 	var faults osxml.Faults
-	for _, name := range names {
+	for _, name := range files {
 		text, err := fs.ReadFile(fsys, name)
 		if err != nil {
 			return nil, err
@@ -127,6 +163,29 @@ func Read(fsys fs.FS, dir string) ([]Case, error) {
 	return cases, faults.Err()
 }
 
+func expand(fsys fs.FS, names []string) ([]string, error) {
+	var files []string
+	for _, name := range names {
+		info, err := fs.Stat(fsys, name)
+		switch {
+		case err != nil:
+			return nil, err
+		case !info.IsDir():
+			files = append(files, name)
+			continue
+		}
+		there, err := fs.Glob(fsys, path.Join(name, "*.ini"))
+		if err != nil {
+			return nil, err
+		}
+		if len(there) == 0 {
+			return nil, fmt.Errorf("%s: %w", name, ErrNoCases)
+		}
+		files = append(files, there...)
+	}
+	return files, nil
+}
+
 // ErrNoCases is returned for a folder without .ini files.
 var ErrNoCases = errors.New("no cases: write some into .ini files there, yagura rules test --help shows how")
 
@@ -135,6 +194,7 @@ type parser struct {
 	number int
 	cases  []Case
 	faults osxml.Faults
+	lines  []int // that have faults
 }
 
 func (p *parser) line(line string) {
@@ -144,14 +204,14 @@ func (p *parser) line(line string) {
 	case line[0] == '[' && strings.HasSuffix(line, "]"):
 		p.cases = append(p.cases, Case{Name: line[1 : len(line)-1], Pos: pos})
 	case len(p.cases) == 0:
-		p.faults.Add(pos, "begin with [a name]", "text before the first section")
+		p.fault(pos, "begin with [a name]", "text before the first section")
 	default:
-		key, value, ok := strings.Cut(line, "=")
-		if !ok {
-			p.faults.Add(pos, "write key = value", "%q is no setting", line)
+		at := strings.IndexAny(line, "=:")
+		if at < 0 {
+			p.fault(pos, "write key = value", "%q is no setting", line)
 			return
 		}
-		p.setting(&p.cases[len(p.cases)-1], pos, strings.Fields(key), strings.TrimSpace(value))
+		p.setting(&p.cases[len(p.cases)-1], pos, strings.Fields(strings.ToLower(line[:at])), strings.TrimSpace(line[at+1:]))
 	}
 }
 
@@ -170,71 +230,73 @@ func (p *parser) setting(c *Case, pos osxml.Pos, key []string, value string) {
 	case len(key) == 1 && key[0] == "sequence":
 		c.Sequence = value == "yes"
 		if value != "yes" && value != "no" {
-			p.faults.Add(pos, "write yes or no", "sequence = %q", value)
+			p.fault(pos, "write yes or no", "sequence = %q", value)
 		}
 	default:
-		p.faults.Add(pos, "known are log N pass, log N fail, rule, alert, decoder, sequence, repeat N", "unknown key %q", strings.Join(key, " "))
+		p.fault(pos, "known are log N pass, log N fail, rule, alert, decoder, sequence, repeat N; before a log goes log 1 pass =", "unknown key %q", strings.Join(key, " "))
 	}
 }
 
+// log adds a log. One of the same number and kind is fed before it.
 func (p *parser) log(c *Case, l Log) {
-	i := slices.IndexFunc(c.Logs, func(other Log) bool { return other.Number == l.Number })
-	switch {
-	case i >= 0 && c.Logs[i].Fail == l.Fail:
-		known := &c.Logs[i]
-		known.Before, known.Text = append(known.Before, known.Text), l.Text
+	i := slices.IndexFunc(c.Logs, func(other Log) bool { return other.Number == l.Number && other.Fail == l.Fail })
+	if i < 0 {
+		c.Logs = append(c.Logs, l)
 		return
-	case i >= 0:
-		p.faults.Add(l.Pos, "give it a number of its own", "[%s] has two logs %s", c.Name, l.Number)
 	}
-	c.Logs = append(c.Logs, l)
+	earlier := c.Logs[i]
+	l.Before = append(earlier.Before, earlier)
+	earlier.Before = nil
+	l.Before[len(l.Before)-1] = earlier
+	c.Logs[i] = l
 }
+
+// maxRepeat is how often a log may be fed.
+const maxRepeat = 100_000
 
 func (p *parser) repeat(c *Case, pos osxml.Pos, number, value string) {
 	n, err := strconv.Atoi(value)
 	i := slices.IndexFunc(c.Logs, func(l Log) bool { return l.Number == number })
 	switch {
-	case err != nil || n < 1:
-		p.faults.Add(pos, "write a number from 1", "repeat %s = %q", number, value)
+	case err != nil || n < 1 || n > maxRepeat:
+		p.fault(pos, fmt.Sprintf("write a number from 1 to %d", maxRepeat), "repeat %s = %q", number, value)
 	case i < 0:
-		p.faults.Add(pos, "put it behind that log", "there is no log %s", number)
+		p.fault(pos, "put it behind that log", "there is no log %s", number)
 	default:
 		c.Logs[i].Repeat = n
 	}
 }
 
 // Run tries a case against a ruleset. It returns the logs that failed, and marks in covered the rules that the verdicts reached.
-func Run(set *ruleset.Set, opts analysis.Options, c Case, covered map[int]bool) ([]Failure, error) {
+func Run(set *ruleset.Set, opts analysis.Options, c Case, covered map[int]bool) ([]Outcome, error) {
+	all, err := Judge(set, opts, c, covered)
+	return slices.DeleteFunc(all, func(o Outcome) bool { return o.OK }), err
+}
+
+// Judge tries a case against a ruleset. It returns what its logs came to, and marks in covered the rules that the verdicts reached.
+func Judge(set *ruleset.Set, opts analysis.Options, c Case, covered map[int]bool) ([]Outcome, error) {
 	r := runner{engine: analysis.New(set, opts), state: analysis.NewMemory(0), covered: covered}
-	var failures []Failure
+	id, err := strconv.Atoi(c.Rule)
+	missing := c.Rule != "" && (err != nil || set.Rules.Rule(id) == nil)
+	var list []Outcome
 	for i, l := range c.Logs {
 		if !c.Sequence {
 			r.state = analysis.NewMemory(0)
 		}
-		var got verdict
-		var err error
-		for range l.Repeat {
-			for _, text := range slices.Concat(l.Before, []string{l.Text}) {
-				if got, err = r.judge(text); err != nil {
-					return failures, fmt.Errorf("%s: %w", l.Pos, err)
-				}
-			}
+		got, err := r.feed(l)
+		if err != nil {
+			return list, err
 		}
-		if c.Sequence && i < len(c.Logs)-1 {
-			continue
-		}
-		if got.is(c) == l.Fail {
-			failures = append(failures, Failure{Case: c, Log: l, Got: describe(got.rule, got.level, got.decoder)})
+		if !c.Sequence || i == len(c.Logs)-1 {
+			list = append(list, Outcome{Case: c, Log: l, Got: got, OK: got.is(c) != l.Fail, Missing: missing})
 		}
 	}
-	return failures, nil
+	return list, nil
 }
 
-type verdict struct{ rule, level, decoder string }
-
 // is tells whether the verdict is the one that the case expects. A case may leave the decoder out.
-func (v verdict) is(c Case) bool {
-	return v.rule == c.Rule && (c.Rule == "" || v.level == c.Level) && (c.Decoder == "" || strings.EqualFold(v.decoder, c.Decoder))
+func (v Verdict) is(c Case) bool {
+	return v.Rule == c.Rule && (c.Rule == "" || v.Level == c.Level) && (c.Decoder == "" || strings.EqualFold(v.Decoder, c.Decoder))
 }
 
 type runner struct {
@@ -247,18 +309,30 @@ type runner struct {
 // start is the time of a case's first log: a Monday morning.
 var start = time.Date(2024, time.January, 1, 10, 0, 0, 0, time.UTC)
 
-func (r *runner) judge(text string) (verdict, error) {
+// feed judges a log, after those that come before it, and returns the last verdict.
+func (r *runner) feed(l Log) (got Verdict, err error) {
+	for _, l := range slices.Concat(l.Before, []Log{l}) {
+		for range l.Repeat {
+			if got, err = r.judge(l.Text); err != nil {
+				return got, fmt.Errorf("%s: %w", l.Pos, err)
+			}
+		}
+	}
+	return got, nil
+}
+
+func (r *runner) judge(text string) (Verdict, error) {
 	ev := event.Event{
 		ID: event.ID{Agent: "ruletest", Seq: r.seq}, Time: start.Add(time.Duration(r.seq) * time.Second), Location: "stdin", Text: text,
 	}
 	r.seq++
 	v, err := r.engine.Analyze(&ev, r.state)
 	if err != nil {
-		return verdict{}, err
+		return Verdict{}, err
 	}
-	got := verdict{decoder: v.Decoded.Decoder}
+	got := Verdict{Decoder: v.Decoded.Decoder}
 	if v.Rule != nil {
-		got.rule, got.level = strconv.Itoa(v.Rule.ID), strconv.Itoa(v.Rule.Level)
+		got.Rule, got.Level = strconv.Itoa(v.Rule.ID), strconv.Itoa(v.Rule.Level)
 		for _, id := range v.Matched {
 			r.covered[id] = true
 		}
