@@ -8,15 +8,16 @@ ARGS ?=
 TESTFLAGS ?=
 RACE ?= -race
 COUNT ?= 6
-FUZZTIME ?= 10s
+FUZZTIME ?= 60s
 OSSEC_RULESET ?=
 ORACLE ?=
+WAZUH_RULESET ?=
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## Show this list.
-	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: need-go ## Build bin/yagura.
@@ -45,7 +46,7 @@ bench: need-go ## Run the benchmarks COUNT times, into .cache/bench.txt; OLD=ear
 	$(TOOL) benchstat $(OLD) .cache/bench.txt
 
 .PHONY: fuzz
-fuzz: need-go ## Fuzz each parser of outside bytes for FUZZTIME (10s).
+fuzz: need-go ## Fuzz each parser of outside bytes for FUZZTIME (60s).
 	@$(GO) test -list '^Fuzz' $(or $(PKG),./...) >.cache/fuzz.txt || { cat .cache/fuzz.txt; exit 1; }
 	@awk '/^Fuzz/ { f[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, f[i]; n = 0 }' .cache/fuzz.txt | { \
 		n=0; while read -r pkg name; do n=$$((n + 1)); echo "$$pkg $$name"; \
@@ -56,7 +57,14 @@ fuzz: need-go ## Fuzz each parser of outside bytes for FUZZTIME (10s).
 conformance: need-go ## Compare with OSSEC's recorded verdicts: make conformance OSSEC_RULESET=DIR ORACLE=DIR
 	@[ -d "$(OSSEC_RULESET)" ] && [ -d "$(ORACLE)" ] || { \
 		echo "make conformance: OSSEC_RULESET names a folder with OSSEC's rules, ORACLE one with recordings (*.jsonl); see docs/compatibility.md"; exit 1; }
-	OSSEC_RULESET="$(abspath $(OSSEC_RULESET))" ORACLE="$(abspath $(ORACLE))" $(GO) test -count=1 -v -run '^TestOSSEC' ./internal/predecode ./internal/conformance
+	OSSEC_RULESET="$(abspath $(OSSEC_RULESET))" ORACLE="$(abspath $(ORACLE))" $(GO) test -count=1 -run '^TestOSSEC' ./internal/predecode
+	@OSSEC_RULESET="$(abspath $(OSSEC_RULESET))" ORACLE="$(abspath $(ORACLE))" $(GO) test -count=1 -v -run '^TestOSSEC' ./internal/conformance
+
+.PHONY: conformance-wazuh
+conformance-wazuh: need-go ## Run Wazuh's own test cases on its rules: make conformance-wazuh WAZUH_RULESET=DIR 
+	@[ -d "$(WAZUH_RULESET)/tools/rules-testing" ] || [ -d "$(WAZUH_RULESET)/ruleset/testing" ] || { \
+		echo "make conformance-wazuh: WAZUH_RULESET names a checkout of wazuh-ruleset, or of wazuh 4.3 or later"; exit 1; }
+	WAZUH_RULESET="$(abspath $(WAZUH_RULESET))" $(GO) test -count=1 -v -run '^TestWazuh' ./internal/conformance
 
 .PHONY: clean
 clean: ## Delete what was built. Alerts and state of a running Yagura are elsewhere, and stay.

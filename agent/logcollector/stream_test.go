@@ -251,10 +251,10 @@ func TestNext(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	_, err := New([]Source{{Location: "/x", Format: "mysql_log"}, {Format: "syslog"}, {Location: "/[", Format: "iis"}, {Location: "/y"}}, Positions{}, Options{})
-	want := `localfile "/x": log_format "mysql_log" is not supported; use one of syslog, apache, iis, squid, snort-fast, generic, journald
+	want := `localfile "/x": log_format "mysql_log" is not supported; use one of syslog, apache, iis, squid, snort-fast, generic, json, journald
 localfile number 2: no location; name a file
 localfile "/[": syntax error in pattern; close every [ with a ]
-localfile "/y": log_format "" is not supported; use one of syslog, apache, iis, squid, snort-fast, generic, journald`
+localfile "/y": log_format "" is not supported; use one of syslog, apache, iis, squid, snort-fast, generic, json, journald`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

@@ -16,8 +16,8 @@ import (
 
 // rulesFlags choose the ruleset and the configuration.
 type rulesFlags struct {
-	Conf  string `help:"OSSEC's ossec.conf: logs to follow, levels, and its <rules> (relative to its folder, or to the one above etc/)." type:"path" placeholder:"FILE" env:"YAGURA_CONF"`
-	Rules string `help:"Ruleset, instead of the one in --conf: a folder laid out as /var/ossec is used alone; one with decoders/ or rules/ adds its files to the built-in ones and replaces those of the same name." type:"path" placeholder:"DIR" env:"YAGURA_RULES"`
+	Conf  string `help:"OSSEC's ossec.conf: logs to follow, levels, and its <rules> or <ruleset> (relative to its folder, or to the one above etc/)." type:"path" placeholder:"FILE" env:"YAGURA_CONF"`
+	Rules string `help:"Ruleset, instead of the one in --conf: a folder laid out as OSSEC's or Wazuh's /var/ossec, or as wazuh-ruleset, is used alone; one with decoders/ or rules/ adds its files to the built-in ones and replaces those of the same name." type:"path" placeholder:"DIR" env:"YAGURA_RULES"`
 	Host  string `help:"This machine's name in events whose line names none (default: the host name)." placeholder:"NAME"`
 }
 
@@ -59,15 +59,18 @@ func (f rulesFlags) source() (*source, error) {
 }
 
 func (s *source) load() (*ruleset.Set, error) {
-	set, err := ruleset.Load(s.fsys, s.files)
-	if err == nil {
-		return set, nil
-	}
 	where := ""
 	if s.dir != "" {
 		where = " in " + s.dir
 	}
-	return nil, fmt.Errorf("the ruleset%s has faults:\n%w", where, err)
+	set, err := ruleset.Load(s.fsys, s.files)
+	if err != nil {
+		return nil, fmt.Errorf("the ruleset%s has faults:\n%w", where, err)
+	}
+	if err := set.Warnings(); err != nil {
+		warn(fmt.Sprintf("the ruleset%s has faults that Wazuh passes over, too:\n%v", where, err))
+	}
+	return set, nil
 }
 
 // path returns where a file of the ruleset lies; a built-in one's is its name.

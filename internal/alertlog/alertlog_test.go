@@ -44,6 +44,14 @@ func plain() *event.Alert {
 	}
 }
 
+// short is a plain alert of a rule with Wazuh's options.
+func short() *event.Alert {
+	a := plain()
+	a.Rule.NoFullLog, a.Rule.NoCounter = true, true
+	a.Rule.Mitre = []event.Mitre{{Technique: "T1110"}, {Technique: "T1078", Tactic: "TA0006"}, {Technique: "T1110", Tactic: "TA0006"}}
+	return a
+}
+
 func TestWriteLog(t *testing.T) {
 	for _, c := range []struct {
 		alert *event.Alert
@@ -94,6 +102,9 @@ func TestWriteJSON(t *testing.T) {
 		{plain(), `{"rule":{"sidid":7,"firedtimes":0,"group":"a,b,","groups":["a","b"]},"id":"1795423226.8","TimeStamp":1795423226000,` +
 			`"location":"(w) 10.0.0.5->/var/log/x","full_log":"x\n","hostname":"(w) 10.0.0.5->/var/log/x","agent_name":"w","agentip":"10.0.0.5",` +
 			`"timestamp":"2026 Nov 23 08:40:26","logfile":"/var/log/x"}`},
+		{short(), `{"rule":{"sidid":7,"mitre":{"id":["T1110","T1078"],"tactic_id":["TA0006"]},"group":"a,b,","groups":["a","b"]},` +
+			`"id":"1795423226.8","TimeStamp":1795423226000,"location":"(w) 10.0.0.5->/var/log/x","hostname":"(w) 10.0.0.5->/var/log/x",` +
+			`"agent_name":"w","agentip":"10.0.0.5","timestamp":"2026 Nov 23 08:40:26","logfile":"/var/log/x"}`},
 	} {
 		var b bytes.Buffer
 		if err := alertlog.WriteJSON(&b, 8, c.alert); err != nil {

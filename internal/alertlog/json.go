@@ -24,7 +24,9 @@ func WriteJSON(w io.Writer, n uint64, a *event.Alert) error {
 		o.text(f.String(), a.Field(f.String()))
 	}
 	o.text("location", a.Location)
-	o.text("full_log", a.FullLog)
+	if !a.Rule.NoFullLog {
+		o.text("full_log", a.FullLog)
+	}
 	if len(a.Previous) > 1 {
 		o.text("previous_output", a.Previous[1])
 	}
@@ -67,12 +69,32 @@ func rule(o *object, a *event.Alert) {
 	if r.Frequency != 0 {
 		o.number("frequency", int64(r.Frequency))
 	}
-	o.number("firedtimes", int64(a.Fired))
+	if !r.NoCounter {
+		o.number("firedtimes", int64(a.Fired))
+	}
+	if len(r.Mitre) > 0 {
+		o.object("mitre", func() { mitre(o, r.Mitre) })
+	}
 	o.text("group", r.GroupText)
 	groups(o, r.GroupText)
 	if slices.Contains(event.SplitGroups(r.GroupText), "rootcheck") {
 		tags(o, a.FullLog)
 	}
+}
+
+// mitre writes the ids of techniques and tactics, each once. Wazuh adds their names, from a database of its own.
+func mitre(o *object, list []event.Mitre) {
+	var techniques, tactics []string
+	for _, m := range list {
+		if !slices.Contains(techniques, m.Technique) {
+			techniques = append(techniques, m.Technique)
+		}
+		if m.Tactic != "" && !slices.Contains(tactics, m.Tactic) {
+			tactics = append(tactics, m.Tactic)
+		}
+	}
+	o.texts("id", techniques)
+	o.texts("tactic_id", tactics)
 }
 
 // groups writes the names in a group text. Those of two compliance catalogues have arrays of their own.

@@ -79,11 +79,7 @@ type Verdict struct {
 func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	d := &e.decoded
 	d.Reset(ev)
-	if e.set.Wazuh {
-		predecode.SplitWazuh(d, e.opts.Server)
-	} else {
-		predecode.Split(d, e.opts.Server)
-	}
+	predecode.Split(d, e.opts.Server, e.set.Wazuh)
 	e.text.Reset(d.Log)
 	e.set.Index.Scan(&e.text, &e.hits)
 	e.set.Decoders.Decode(d, &e.text, &e.hits)

@@ -142,6 +142,16 @@ var keyFields = []struct {
 	{event.SystemName, []string{"system_name"}},
 }
 
+// isKeyField tells whether a word selects one of OSSEC's. Wazuh's data is a field of its own.
+func isKeyField(word string) bool {
+	return word == "name" || word == "location" || word != "data" && slices.ContainsFunc(keyFields, func(f struct {
+		field event.Field
+		words []string
+	}) bool {
+		return slices.Contains(f.words, word)
+	})
+}
+
 // fields joins the selected fields of the event to one text, maxKey bytes at most.
 func (e *Engine) fields(selected []string) string {
 	d := &e.decoded
@@ -163,7 +173,14 @@ func (e *Engine) fields(selected []string) string {
 	if has("location") {
 		location = d.Location
 	}
-	key := strings.Join(append(parts, location), " ")
+	parts = append(parts, location)
+	for _, word := range selected {
+		if e.set.Wazuh && !isKeyField(word) { // which may name any field
+			value, _ := e.value(word)
+			parts = append(parts, value)
+		}
+	}
+	key := strings.Join(parts, " ")
 	return key[:min(len(key), maxKey)]
 }
 

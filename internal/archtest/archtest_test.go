@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
 	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rule", "internal/ruleset"},
-	"internal/analysis/statetest": {"internal/analysis", "internal/event", "internal/rule"},
+	"internal/analysis/statetest": {"internal/analysis", "internal/config", "internal/event", "internal/ruleset"},
 	"internal/logtest":            {"internal/analysis", "internal/decoder", "internal/event", "internal/rule", "internal/ruleset", "internal/ruleview"},
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
 	"internal/rulecheck":          {"internal/decoder", "internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset"},

@@ -243,3 +243,76 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// manager is a Wazuh manager's configuration.
+const manager = `<ossec_config>
+  <global><jsonout_output>yes</jsonout_output><alerts_log>yes</alerts_log><update_check>yes</update_check></global>
+  <remote><connection>secure</connection></remote>
+  <vulnerability-detection><enabled>yes</enabled></vulnerability-detection>
+  <wodle name="syscollector"><disabled>no</disabled></wodle>
+  <sca><enabled>yes</enabled></sca>
+  <cluster><disabled>yes</disabled></cluster>
+  <ruleset>
+    <decoder_dir>ruleset/decoders</decoder_dir>
+    <rule_dir>ruleset/rules</rule_dir>
+    <rule_exclude>0215-policy_rules.xml</rule_exclude>
+    <decoder_exclude>ruleset/decoders/0005-x.xml</decoder_exclude>
+    <list>etc/lists/audit-keys</list>
+    <decoder_dir pattern="_own.xml$">etc/decoders</decoder_dir>
+    <rule_dir>etc/rules</rule_dir>
+    <rule_include>0999-x.xml</rule_include>
+    <decoder_include>etc/one.xml</decoder_include>
+  </ruleset>
+</ossec_config>
+<ossec_config>
+  <localfile><log_format>journald</log_format><location>journald</location><filter field="_SYSTEMD_UNIT">^cron</filter></localfile>
+  <localfile><log_format>json</log_format><location>/var/log/eve.json</location><label key="a">b</label></localfile>
+  <localfile><log_format>macos</log_format><location>macos</location></localfile>
+  <localfile><log_format>multi-line-regex</log_format><location>/var/log/m</location><multiline_regex>^x</multiline_regex></localfile>
+</ossec_config>
+`
+
+func TestParseWazuh(t *testing.T) {
+	got, err := config.Parse("ossec.conf", []byte(manager))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := func(path, pattern string) config.Include {
+		return config.Include{Path: path, Dir: true, Pattern: pattern}
+	}
+	want := &config.Config{
+		Localfiles: []config.Localfile{{Location: "all", Format: "journald"}, {Location: "/var/log/eve.json", Format: "json"}},
+		Rules: config.Rules{
+			Wazuh:           true,
+			Decoders:        []config.Include{dir("ruleset/decoders", ".xml$"), dir("etc/decoders", "_own.xml$"), {Path: "etc/one.xml"}},
+			Includes:        []config.Include{dir("ruleset/rules", ".xml$"), dir("etc/rules", ".xml$"), {Path: "ruleset/rules/0999-x.xml"}},
+			Lists:           []string{"etc/lists/audit-keys"},
+			ExcludeRules:    []string{"0215-policy_rules.xml"},
+			ExcludeDecoders: []string{"ruleset/decoders/0005-x.xml"},
+		},
+		Alerts: config.Alerts{LogLevel: 1, MailLevel: 7}, Stats: 4, JSON: true,
+		Unused: []string{
+			"remote", "vulnerability-detection", "wodle", "sca", "cluster", "localfile <filter>", "localfile <label>",
+			"localfile macos (log_format macos)", "localfile <multiline_regex>", "localfile /var/log/m (log_format multi-line-regex)",
+		},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(osxml.Pos{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseRuleset(t *testing.T) {
+	got, err := config.Parse("c", []byte(in("ruleset", "<list>etc/lists/a</list>")))
+	if err != nil || !got.Rules.Wazuh || len(got.Rules.Decoders) != 1 || len(got.Rules.Includes) != 1 || got.Rules.Includes[0].Path != "ruleset/rules" {
+		t.Errorf("%+v, %v", got.Rules, err)
+	}
+	for text, want := range map[string]string{
+		"<include>x</include>":   "c:1:24: ruleset: unknown element <include>: known are rule_dir, rule_include",
+		"<rule_dir> </rule_dir>": "c:1:24: <rule_dir> is empty: name a file",
+		"<rule_exclude/>":        "c:1:24: <rule_exclude> is empty: name a file",
+	} {
+		if _, err := config.Parse("c", []byte(in("ruleset", text))); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}

@@ -5,7 +5,7 @@
 //	  seq-*.jsonl        one state, the lines in order, each at its t
 //	  others             a fresh state for each line
 //	OSSEC_RULESET        the directory of the ruleset that the recordings were made with
-//	CONFORMANCE_OUT      a file for every difference: one JSON object a line
 //
-// It has no code of its own: go test -v ./internal/conformance prints a table of the share of equal lines.
+// It has no code of its own: go test -v ./internal/conformance prints a table of the shares of equal lines, writes every difference below
+// .cache/conformance, and fails where too much differs.
 package conformance

@@ -63,7 +63,7 @@ func (b *Builder) compile(d *declaration) *node {
 	}
 	n.prematch = b.condition(d, d.prematch, pattern.OSRegex)
 	n.regex = b.condition(d, d.regex, pattern.OSRegex)
-	if n.regex != nil && !n.regex.Captures() && !n.regex.places {
+	if n.regex != nil && !n.regex.Captures() && !b.Wazuh {
 		b.faults.Add(d.regex.pos, "put what you want between ( and )", "decoder %s: the regex captures nothing", d.name)
 	}
 	for _, word := range d.order {
@@ -76,24 +76,22 @@ func (b *Builder) condition(d *declaration, x *expression, dialect pattern.Diale
 	if x == nil {
 		return nil
 	}
-	source, places := x.text, false
-	switch {
-	case x.pcre:
+	if x.pcre {
 		dialect = pattern.PCRE
-	case x.kind == kindPCRE:
-		dialect, source, places = pattern.PCRE, caseCounts+source, true
-	case x.kind == kindOSRegex:
-		dialect = pattern.OSRegex
 	}
-	p, err := pattern.Compile(dialect, source)
+	c := &condition{offset: x.offset}
+	var err error
+	if b.Wazuh {
+		err = c.compileWazuh(dialect, x)
+	} else {
+		c.Pattern, err = pattern.Compile(dialect, x.text)
+	}
 	if err != nil {
 		b.faults.Add(x.pos, "", "decoder %s: %v", d.name, err)
 		return nil
 	}
-	if places {
-		p.KeepPlaces()
-	}
-	return &condition{Pattern: p, number: b.number(p), offset: x.offset, places: places}
+	c.number = b.number(c.Pattern)
+	return c
 }
 
 // identify returns the id of the decoders that report that name: the first one's, here offered.
@@ -112,7 +110,7 @@ func (b *Builder) addTop(n *node) {
 	} else {
 		b.tree.unnamed = append(b.tree.unnamed, n)
 	}
-	if b.Wazuh && n.program != nil && n.program.Source() == "" && n.prematch != nil {
+	if b.Wazuh && n.program != nil && n.program.Source() == "" && !n.program.negate && n.prematch != nil {
 		twin := *n // an empty program_name also accepts the empty program of ": text"
 		b.tree.unnamed = append(b.tree.unnamed, &twin)
 	}

@@ -35,6 +35,7 @@ type condition struct {
 	*pattern.Pattern
 	number int
 	offset offset
+	negate bool // program_name only: it accepts what the pattern does not match
 	places bool // captures keep their places, and an empty one leaves its field as it is: Wazuh's PCRE2
 }
 
@@ -123,7 +124,7 @@ func (t *Tree) accepting(program string) []*node {
 	text.Reset(program)
 	var list []*node
 	for _, top := range t.named {
-		if top.program.Match(&text) {
+		if top.program.Match(&text) != top.program.negate {
 			list = append(list, top)
 		}
 	}

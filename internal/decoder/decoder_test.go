@@ -31,13 +31,17 @@ func load(tb testing.TB, files ...string) *bench {
 	return b
 }
 
-func tryLoad(tb testing.TB, files ...string) (*bench, error) {
+func tryLoad(tb testing.TB, files ...string) (*bench, error) { return tryLoadAs(tb, false, files...) }
+
+// tryLoadAs loads files in OSSEC's dialect or in Wazuh's.
+func tryLoadAs(tb testing.TB, wazuh bool, files ...string) (*bench, error) {
 	tb.Helper()
 	var patterns []*pattern.Pattern
 	builder := decoder.NewBuilder(func(p *pattern.Pattern) int {
 		patterns = append(patterns, p)
 		return len(patterns) - 1
 	})
+	builder.Wazuh = wazuh
 	for i, src := range files {
 		roots, err := osxml.Parse(fmt.Sprintf("f%d.xml", i+1), []byte(src))
 		if err != nil {
@@ -51,12 +55,18 @@ func tryLoad(tb testing.TB, files ...string) (*bench, error) {
 
 // decode reads a log of a program, "" for none. The result is good until the next call.
 func (b *bench) decode(program, log string) *event.Decoded {
+	d := b.ready(program, log)
+	b.tree.Decode(d, &b.text, &b.hits)
+	return d
+}
+
+// ready prepares a log for decoding.
+func (b *bench) ready(program, log string) *event.Decoded {
 	d := &b.decoded
 	d.Reset(&event.Event{Location: "here", Text: log})
 	d.Program, d.Log, d.FullLog = program, log, log
 	b.text.Reset(log)
 	b.index.Scan(&b.text, &b.hits)
-	b.tree.Decode(d, &b.text, &b.hits)
 	return d
 }
 

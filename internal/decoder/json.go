@@ -31,176 +31,214 @@ const (
 
 // decode sets the fields that the JSON at text's beginning holds.
 func (j *jsonDecoder) decode(d *event.Decoded, text string) {
-	var whole json.RawMessage
-	if json.NewDecoder(strings.NewReader(text)).Decode(&whole) != nil || whole[0] != '{' || depth(whole) > maxJSONDepth {
+	whole := firstObject(text)
+	if whole == "" || !json.Valid([]byte(whole)) {
 		return
 	}
-	r := jsonReader{d: d, how: j, tokens: json.NewDecoder(strings.NewReader(text))}
-	r.tokens.UseNumber()
-	r.next() // the {
+	r := jsonReader{d: d, how: j, rest: whole}
 	r.object()
 }
 
-// depth returns how deep objects and arrays lie in each other. The JSON is valid.
-func depth(src []byte) int {
-	deepest, now, quoted := 0, 0, false
-	for i := 0; i < len(src); i++ {
-		switch c := src[i]; {
+// firstObject returns the object that text begins with, if what it holds is valid; "" if there is none or it is too deep.
+func firstObject(text string) string {
+	text = strings.TrimLeft(text, jsonBlanks)
+	if !strings.HasPrefix(text, "{") {
+		return ""
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(text) && depth <= maxJSONDepth; i++ {
+		switch c := text[i]; {
 		case c == '"':
 			quoted = !quoted
 		case quoted && c == '\\':
 			i++
 		case quoted:
 		case c == '{' || c == '[':
-			now++
-			deepest = max(deepest, now)
+			depth++
 		case c == '}' || c == ']':
-			now--
+			if depth--; depth == 0 {
+				return text[:i+1]
+			}
 		}
 	}
-	return deepest
+	return ""
 }
 
-// jsonReader turns valid JSON into fields, token by token, for the order of members and the digits of numbers count.
+const jsonBlanks = " \t\r\n"
+
+// jsonReader turns an object into fields, in its order and with its digits. The object is valid, so that reading needs no errors.
 type jsonReader struct {
-	d      *event.Decoded
-	how    *jsonDecoder
-	tokens *json.Decoder
-	path   []byte // the dotted name of what is read
+	d    *event.Decoded
+	how  *jsonDecoder
+	rest string
+	path []byte // the dotted name of what is read
 }
 
-// next returns the next token; the JSON is known to be valid.
-func (r *jsonReader) next() json.Token {
-	token, _ := r.tokens.Token()
-	return token
+// next returns the byte that the next token begins with.
+func (r *jsonReader) next() byte {
+	r.rest = strings.TrimLeft(r.rest, jsonBlanks)
+	return r.rest[0]
 }
 
-// object reads the members up to the }.
+// found passes over the next token if it is that byte.
+func (r *jsonReader) found(c byte) bool {
+	if r.next() != c {
+		return false
+	}
+	r.rest = r.rest[1:]
+	return true
+}
+
+// object reads an object's members into fields.
 func (r *jsonReader) object() {
-	for r.tokens.More() {
-		length := len(r.path)
-		if key, _ := r.next().(string); length > 0 {
-			r.path = append(append(r.path, '.'), key...)
-		} else {
-			r.path = append(r.path, key...)
+	length := len(r.path)
+	for r.found('{'); !r.found('}'); r.found(',') {
+		key := r.scalar()
+		if r.found(':'); length > 0 {
+			r.path = append(r.path, '.')
 		}
-		r.member(r.next())
+		r.path = append(r.path, key...)
+		r.member()
 		r.path = r.path[:length]
 	}
-	r.next()
 }
 
-func (r *jsonReader) member(token json.Token) {
-	switch token {
-	case json.Delim('{'):
+func (r *jsonReader) member() {
+	switch r.next() {
+	case '{':
 		r.object()
-	case json.Delim('['):
+	case '[':
 		if r.how.csv {
-			r.set(string(r.commas(nil)))
+			r.set(string(r.commas(nil)), false)
 		} else {
-			r.set(string(r.print(nil, token)))
+			r.set(string(r.print(nil)), false)
 		}
-	case nil:
-		if !r.how.noNulls {
-			r.set("null")
+	case 'n':
+		if value := r.scalar(); !r.how.noNulls {
+			r.set(value, true)
 		}
 	default:
-		r.set(scalar(token))
+		r.set(r.scalar(), true)
 	}
 }
 
-// set gives the field of the current path a value, if it is a static one or there is room.
-func (r *jsonReader) set(value string) {
+// set gives the field of the current path a value, if it is a static one or there is room. An empty value counts only if it may.
+func (r *jsonReader) set(value string, mayBeEmpty bool) {
+	if value == "" && !mayBeEmpty || len(r.path) == 0 || len(r.path) > maxJSONName {
+		return
+	}
 	name, value := plain(string(r.path)), plain(value)
-	f, static := staticField(name)
+	f, static := event.ParseWazuhField(name)
 	if name == "systemname" { // Wazuh's word for it here
 		f, static = event.SystemName, true
 	}
 	switch _, taken := r.d.Get(event.DstUser); {
 	case static && !(name == "user" && taken):
 		r.d.Set(f, value)
-	case name != "" && len(name) <= maxJSONName && len(r.d.Dynamics()) < maxJSONFields:
+	case len(r.d.Dynamics()) < maxJSONFields:
 		r.d.AddDynamic(name, value)
 	}
 }
 
-// commas reads the array whose [ was read, up to its ], and appends its strings, numbers, booleans and nulls, with commas between.
-func (r *jsonReader) commas(out []byte) []byte {
-	for r.tokens.More() {
-		token := r.next()
-		if _, deeper := token.(json.Delim); deeper {
-			r.print(nil, token)
-			continue
-		}
-		if out = append(out, scalar(token)...); r.tokens.More() {
-			out = append(out, ',')
+// scalar reads a string, number, boolean or null, and returns its text.
+func (r *jsonReader) scalar() string {
+	if r.next() == '"' {
+		return r.text()
+	}
+	end := strings.IndexAny(r.rest, ",]}"+jsonBlanks)
+	value := r.rest[:end]
+	r.rest = r.rest[end:]
+	return number(value)
+}
+
+// text reads a string.
+func (r *jsonReader) text() string {
+	end := 1
+	for ; r.rest[end] != '"'; end++ {
+		if r.rest[end] == '\\' {
+			end++
 		}
 	}
-	r.next() // the ]
+	value, quoted := r.rest[1:end], r.rest[:end+1]
+	r.rest = r.rest[end+1:]
+	if strings.IndexByte(value, '\\') >= 0 {
+		_ = json.Unmarshal([]byte(quoted), &value) // valid
+	}
+	return value
+}
+
+// commas reads an array and appends its strings, numbers, booleans and nulls, with commas between.
+func (r *jsonReader) commas(out []byte) []byte {
+	more := false
+	for r.found('['); !r.found(']'); more = r.found(',') {
+		if c := r.next(); c == '{' || c == '[' {
+			r.print(nil)
+			continue
+		}
+		if more && len(out) > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, r.scalar()...)
+	}
 	return out
 }
 
-// print appends the JSON value that begins with the token, on one line with blanks between: ["a", {"b": 1}].
-func (r *jsonReader) print(out []byte, token json.Token) []byte {
-	open, ok := token.(json.Delim)
-	if !ok {
-		return appendScalar(out, token)
+// print reads a value and appends it on one line with blanks between: ["a", {"b": 1}].
+func (r *jsonReader) print(out []byte) []byte {
+	open := r.next()
+	switch {
+	case open == '"':
+		return r.quote(out)
+	case open != '{' && open != '[':
+		return append(out, r.scalar()...)
 	}
-	out = append(out, byte(open))
-	for first := true; r.tokens.More(); first = false {
-		if !first {
+	out = append(out, open)
+	more := false
+	for r.found(open); !r.found(open + 2); more = r.found(',') { // } and ] come two behind { and [
+		if more {
 			out = append(out, ", "...)
 		}
 		if open == '{' {
-			out = append(appendScalar(out, r.next()), ": "...)
+			out = append(r.quote(out), ": "...)
+			r.found(':')
 		}
-		out = r.print(out, r.next())
+		out = r.print(out)
 	}
-	end, _ := r.next().(json.Delim)
-	return append(out, byte(end))
+	return append(out, open+2)
 }
 
-var quote = strings.NewReplacer(`"`, `\"`, `\`, `\\`)
+var escape = strings.NewReplacer(`"`, `\"`, `\`, `\\`)
 
-func appendScalar(out []byte, token json.Token) []byte {
-	if text, ok := token.(string); ok {
-		return append(append(append(out, '"'), quote.Replace(text)...), '"')
-	}
-	return append(out, scalar(token)...)
+// quote reads a string and appends it in quotes.
+func (r *jsonReader) quote(out []byte) []byte {
+	return append(append(append(out, '"'), escape.Replace(r.text())...), '"')
 }
 
-// scalar returns the text of a string, number, boolean or null.
-func scalar(token json.Token) string {
-	switch v := token.(type) {
-	case string:
-		return v
-	case bool:
-		return strconv.FormatBool(v)
-	case json.Number:
-		return number(v)
+// number returns a whole number of 32 bits without fraction and exponent, as Wazuh shows it: 1.0 is 1, 1e3 is 1000. Others, and what is no
+// number, stay as written.
+func number(s string) string {
+	if s[0] > '9' || !strings.ContainsAny(s, ".eE") {
+		return s
 	}
-	return "null"
-}
-
-// number returns a whole number of 32 bits without fraction and exponent, as Wazuh shows it: 1.0 is 1, 1e3 is 1000. Others stay as written.
-func number(n json.Number) string {
-	if f, err := n.Float64(); err == nil && f == float64(int32(f)) {
+	if f, err := strconv.ParseFloat(s, 64); err == nil && f == float64(int32(f)) {
 		return strconv.Itoa(int(f))
 	}
-	return n.String()
+	return s
 }
 
 // plain puts a blank in the place of each control character, which JSON can spell: a value must not break a line of alerts.log.
 func plain(s string) string {
-	if strings.IndexFunc(s, control) < 0 {
-		return s
-	}
-	return strings.Map(func(c rune) rune {
-		if control(c) {
-			return ' '
+	for i := range len(s) {
+		if control(rune(s[i])) {
+			return strings.Map(func(c rune) rune {
+				if control(c) {
+					return ' '
+				}
+				return c
+			}, s)
 		}
-		return c
-	}, s)
+	}
+	return s
 }
 
 func control(c rune) bool { return c < ' ' || c == 0x7f }

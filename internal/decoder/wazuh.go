@@ -6,6 +6,7 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/osxml"
+	"github.com/yagura-hids/yagura/internal/pattern"
 )
 
 // Wazuh's dialect is OSSEC's with more words, and with some that mean something else:
@@ -17,14 +18,13 @@ import (
 //	a child without prematch                 gives its fields, but is not what is reported: its type, fts and use_own_name have no effect
 //	after_regex                              begins behind the last regex of the chain that held
 //	a dynamic field that a chain finds twice keeps its first value
+//	OS_Regex                                 looks for its alternatives in turn, see [pattern.CompileInTurn]
+//	OS_Match                                 begins with ! to accept what it does not match
 //	program_name, empty                      accepts every program
 const (
 	kindOSMatch = "osmatch"
 	kindOSRegex = "osregex"
 	kindPCRE    = "pcre2"
-
-	// caseCounts begins a PCRE2 pattern of Wazuh's. OSSEC's never tell A from a.
-	caseCounts = "(?-i)"
 )
 
 func (d *declaration) wazuhAttributes(x *expression, e *osxml.Element, faults *osxml.Faults) {
@@ -49,6 +49,28 @@ func (d *declaration) patternKind(e *osxml.Element, a osxml.Attr, faults *osxml.
 		faults.Add(a.Pos, "write osregex or pcre2; osmatch is for program_name", "decoder %s: <%s type=%q>", d.name, e.Name, a.Value)
 	}
 	return kind
+}
+
+// compileWazuh compiles an expression whose element is in that dialect, unless its type says otherwise.
+func (c *condition) compileWazuh(dialect pattern.Dialect, x *expression) (err error) {
+	source := x.text
+	switch x.kind {
+	case kindOSRegex:
+		dialect = pattern.OSRegex
+	case kindPCRE:
+		dialect, source, c.places = pattern.PCRE, pattern.WazuhPCRE(source), true
+	}
+	switch dialect {
+	case pattern.OSRegex:
+		c.Pattern, err = pattern.CompileInTurn(source)
+		return err
+	case pattern.OSMatch:
+		source, c.negate = strings.CutPrefix(source, "!")
+	}
+	if c.Pattern, err = pattern.Compile(dialect, source); c.places && err == nil {
+		c.KeepPlaces()
+	}
+	return err
 }
 
 // wazuhSetting reads the elements that only Wazuh has.
@@ -90,7 +112,7 @@ func (d *declaration) jsonOffset(e *osxml.Element, faults *osxml.Faults) {
 func (d *declaration) slot(word string) slot {
 	parse := event.ParseField
 	if d.wazuh {
-		parse = staticField
+		parse = event.ParseWazuhField
 	}
 	if f, ok := parse(word); ok {
 		return slot{field: f}
@@ -98,29 +120,21 @@ func (d *declaration) slot(word string) slot {
 	return slot{dynamic: word}
 }
 
-// staticField is ParseField by the exact word.
-func staticField(word string) (event.Field, bool) {
-	f, ok := event.ParseField(word)
-	return f, ok && (f != event.Filename || word == f.String())
-}
-
 // wazuhFTS returns the one word for a field of an fts list.
 func (d *declaration) wazuhFTS(word string) string {
-	switch f, ok := staticField(word); {
-	case !ok:
-		return word
-	case f == event.Data:
-		return "data"
-	default:
+	if f, ok := event.ParseWazuhField(word); ok {
 		return f.String()
 	}
+	return word
 }
+
+// rememberedWazuh is what an fts list of Wazuh's may name besides the fields of the decoder's order.
+var rememberedWazuh = []string{"srcuser", "dstuser", "srcip", "dstip", "id", "location", "data", "extra_data", "system_name", "name"}
 
 func (d *declaration) checkWazuh(add func(pos osxml.Pos, hint, what string)) {
 	for _, word := range d.fts {
-		known := slices.ContainsFunc(ftsWords, func(w struct{ in, field string }) bool { return w.field == word })
-		if !known && !slices.ContainsFunc(d.order, func(field string) bool { return strings.EqualFold(field, word) }) {
-			add(d.pos, "name a field of its order, srcuser, dstuser, srcip, dstip, id, location, extra_data, system_name or name", "fts can't remember "+word)
+		if !slices.Contains(rememberedWazuh, word) && !slices.ContainsFunc(d.order, func(field string) bool { return strings.EqualFold(field, word) }) {
+			add(d.pos, "name a field of its order, or "+strings.Join(rememberedWazuh, ", "), "fts can't remember "+word)
 		}
 	}
 	switch {

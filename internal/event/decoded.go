@@ -81,6 +81,12 @@ func ParseField(word string) (Field, bool) {
 	return Filename, strings.Contains(word, "filename")
 }
 
+// ParseWazuhField is ParseField for Wazuh's words: the exact ones only, and data is no other name of extra_data but a dynamic field.
+func ParseWazuhField(word string) (Field, bool) {
+	f, ok := ParseField(word)
+	return f, ok && word != "data" && (f != Filename || word == f.String())
+}
+
 // Decoded is an event with what pre-decoding and decoding found in it.
 type Decoded struct {
 	*Event

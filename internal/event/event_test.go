@@ -83,6 +83,11 @@ func TestDecoded(t *testing.T) {
 	if v, ok := d.Dynamic("OWN"); !ok || v != "3" || len(d.Dynamics()) != 2 {
 		t.Errorf("Own is %q, %t among %v", v, ok, d.Dynamics())
 	}
+	d.AddDynamic("Own", "4")
+	d.AddDynamic("Added", "5")
+	if own, added := d.Dynamics()[0].Value, d.Dynamics()[2].Value; own != "3" || added != "5" || len(d.Dynamics()) != 3 {
+		t.Errorf("Own is %q, Added %q among %v", own, added, d.Dynamics())
+	}
 	d.Decoder, d.FTS, d.Accumulate, d.Forwarded = "x", []string{"id"}, true, 5
 	d.Reset(&event.Event{Location: "there"})
 	if _, ok := d.Get(event.URL); ok || len(d.Dynamics()) != 0 || d.Decoder != "" || d.FTS != nil || d.Accumulate || d.Forwarded != 0 ||

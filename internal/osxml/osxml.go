@@ -53,7 +53,15 @@ func (e *Element) Attr(name string) (string, bool) {
 // Parse reads a whole file. file is its name for messages. Its error is a *FaultError with all that is wrong; the elements that are whole
 // are returned with it, so that their readers can look for more faults.
 func Parse(file string, src []byte) ([]*Element, error) {
-	p := &parser{src: src, file: file, line: 1}
+	return (&parser{src: src, file: file, line: 1}).parse()
+}
+
+// ParseWazuh is Parse for a file of Wazuh's. There "\\" before "<" is a backslash, so that "a\\</x>" ends x.
+func ParseWazuh(file string, src []byte) ([]*Element, error) {
+	return (&parser{src: src, file: file, line: 1, pairs: true}).parse()
+}
+
+func (p *parser) parse() ([]*Element, error) {
 	p.prolog()
 	var roots []*Element
 	for {
@@ -79,6 +87,7 @@ type parser struct {
 	open      []*Element // those being read, the outermost first
 	misclosed *Element   // the last one that met a wrong end tag
 	cut       bool       // the file's end was already blamed on something
+	pairs     bool       // a backslash takes the meaning of one behind it
 	faults    Faults
 }
 
@@ -135,13 +144,20 @@ func (p *parser) text() string {
 			return b.String()
 		case p.has("<!"):
 			p.comment()
-		case p.off == 0 || p.src[p.off-1] != '\\':
+		case !p.escaped():
 			return b.String()
 		default:
 			b.WriteByte('<')
 			p.advance(1)
 		}
 	}
+}
+
+// escaped tells whether a backslash stands before the current place and means it.
+func (p *parser) escaped() bool {
+	before := p.src[:p.off]
+	n := len(before) - len(bytes.TrimRight(before, "\\"))
+	return n == 1 || n > 1 && (!p.pairs || n%2 == 1)
 }
 
 func (p *parser) comment() {

@@ -238,3 +238,16 @@ func TestFaults(t *testing.T) {
 		t.Errorf("got %d faults:\n%s\nwant:\n%s", all.Len(), got, want)
 	}
 }
+
+// In Wazuh's files a backslash takes the meaning of the one behind it.
+func TestParseWazuh(t *testing.T) {
+	for in, want := range map[string]string{`<a>E:\\</a>`: `E:\\`, `<a>x\<b</a>`: `x\<b`, `<a>x\\\<b</a>`: `x\\\<b`, `<a>\d\\\\</a>`: `\d\\\\`} {
+		roots, err := osxml.ParseWazuh("f", []byte(in))
+		if err != nil || len(roots) != 1 || roots[0].Content != want {
+			t.Errorf("%s: %v, %v", in, roots, err)
+		}
+	}
+	if _, err := osxml.Parse("f", []byte(`<a>E:\\</a>`)); err == nil {
+		t.Error("in OSSEC's files it does not")
+	}
+}

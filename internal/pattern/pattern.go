@@ -70,6 +70,7 @@ type Pattern struct {
 	source   string
 	groups   int
 	literals []string
+	inTurn   []*Pattern // see CompileInTurn
 
 	// One of these serves nearly all texts.
 	anchored *literal
@@ -128,6 +129,9 @@ func (p *Pattern) MatchString(s string) bool {
 // order, cut out of the original text, and returns them with the offset in t at which the match ends. OS_Match only tells whether: its end is
 // from.
 func (p *Pattern) Find(t *Text, from int, caps []string) (captures []string, end int, ok bool) {
+	if p.inTurn != nil {
+		return p.findInTurn(t, from, caps)
+	}
 	return p.find(t, from, caps, true)
 }
 

@@ -38,6 +38,10 @@ func appendChar(out []byte, b byte) []byte {
 	return utf8.AppendRune(out, highBase+rune(b))
 }
 
+// WazuhPCRE returns the source by which [PCRE] means what Wazuh does: case counts unless (?i) says otherwise, and (*UTF), with which some of its
+// rules begin for the sake of \N{U+202E}, needs no mention.
+func WazuhPCRE(source string) string { return "(?-i)" + strings.TrimPrefix(source, "(*UTF)") }
+
 // pcreParser rewrites PCRE2 syntax into the part that regexp and regexp2 share and read alike. Only what PCRE2 alone has is changed:
 // needless escapes go, classes are spelt out, names become numbers, possessive quantifiers atomic groups.
 type pcreParser struct {
@@ -49,14 +53,15 @@ type pcreParser struct {
 	open   []pcreGroup
 	atom   int  // where in out the thing begins that a quantifier would repeat; -1: nothing
 	spaced bool // (?x): white space and comments do not count
+	lazy   bool // (?U): quantifiers are lazy, and greedy with a ? behind them
 	dollar bool // $ or \Z was seen
 	full   bool // uses what regexp does not know
 }
 
 // pcreGroup is a group not yet closed.
 type pcreGroup struct {
-	atom   int  // where it begins in out
-	spaced bool // the flag outside it, to which its end returns
+	atom         int  // where it begins in out
+	spaced, lazy bool // the flags outside it, to which its end returns
 }
 
 // parse fills out, and tells where the source is wrong.
@@ -173,14 +178,19 @@ func (p *pcreParser) quantifier(n int) error {
 	}
 	p.pos += n
 	p.out = append(p.out, text...)
-	if p.pos < len(p.source) && p.source[p.pos] == '?' {
-		p.out = append(p.out, '?')
+	lazy, next := p.lazy, p.source[p.pos:]
+	switch {
+	case strings.HasPrefix(next, "?"):
+		lazy = !lazy
 		p.pos++
-	} else if p.pos < len(p.source) && p.source[p.pos] == '+' {
+	case strings.HasPrefix(next, "+"):
 		// a++ is (?>a+).
 		p.out = append(slices.Insert(p.out, p.atom, []byte("(?>")...), ')')
-		p.full = true
+		p.full, lazy = true, false
 		p.pos++
+	}
+	if lazy {
+		p.out = append(p.out, '?')
 	}
 	p.atom = -1
 	return nil
@@ -194,14 +204,14 @@ func (p *pcreParser) closeGroup() error {
 	last := p.open[len(p.open)-1]
 	p.open = p.open[:len(p.open)-1]
 	p.out = append(p.out, ')')
-	p.atom, p.spaced = last.atom, last.spaced
+	p.atom, p.spaced, p.lazy = last.atom, last.spaced, last.lazy
 	p.pos++
 	return nil
 }
 
 // openGroup appends head, the beginning of a group, for n bytes of the source.
 func (p *pcreParser) openGroup(head string, n int) {
-	p.open = append(p.open, pcreGroup{len(p.out), p.spaced})
+	p.open = append(p.open, pcreGroup{len(p.out), p.spaced, p.lazy})
 	p.out, p.atom = append(p.out, head...), -1
 	p.pos += n
 }
@@ -256,25 +266,23 @@ func between(s, head, end string) (string, bool) {
 	return inner, headed && ended
 }
 
-// flags rewrites (?i) and (?i:...). The x flag is carried out here.
+// flags rewrites (?i) and (?i:...). The flags x and U are carried out here.
 func (p *pcreParser) flags() error {
 	rest := p.source[p.pos+2:]
-	n := len(rest) - len(strings.TrimLeft(rest, "imsx-"))
+	n := len(rest) - len(strings.TrimLeft(rest, "imsxU-"))
 	on, off, _ := strings.Cut(rest[:n], "-")
 	if n == len(rest) || rest[n] != ')' && rest[n] != ':' || strings.Contains(off, "-") {
-		return p.fail("this kind of group is not supported", "groups are (...), (?:...), (?=...), (?!...), (?<=...), (?<!...), (?>...), (?<name>...), (?imsx-imsx)")
+		return p.fail("this kind of group is not supported", "groups are (...), (?:...), (?=...), (?!...), (?<=...), (?<!...), (?>...), (?<name>...), (?imsxU-imsxU)")
 	}
-	head := strings.ReplaceAll(on, "x", "")
-	if less := strings.ReplaceAll(off, "x", ""); less != "" {
+	ours := strings.NewReplacer("x", "", "U", "")
+	head := ours.Replace(on)
+	if less := ours.Replace(off); less != "" {
 		head += "-" + less
 	}
-	spaced := p.spaced
-	if strings.Contains(on, "x") {
-		spaced = true
+	set := func(flag string, now bool) bool {
+		return (now || strings.Contains(on, flag)) && !strings.Contains(off, flag)
 	}
-	if strings.Contains(off, "x") {
-		spaced = false
-	}
+	spaced, lazy := set("x", p.spaced), set("U", p.lazy)
 	if rest[n] == ':' {
 		p.openGroup("(?"+head+":", n+3)
 	} else {
@@ -284,7 +292,7 @@ func (p *pcreParser) flags() error {
 		p.atom = -1
 		p.pos += n + 3
 	}
-	p.spaced = spaced
+	p.spaced, p.lazy = spaced, lazy
 	return nil
 }
 

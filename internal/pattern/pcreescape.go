@@ -3,6 +3,7 @@ package pattern
 import (
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // escape rewrites what begins with a backslash outside a class.
@@ -46,6 +47,9 @@ func (p *pcreParser) assertion(rest string) bool {
 	case 'K': // moves the start of the match, which nobody asks for
 		p.atom = -1
 	case 'N':
+		if text, ok := between(rest, `\N{U+`, "}"); ok {
+			return p.numbered(text)
+		}
 		p.add(`[^\n]`)
 	case 'C':
 		p.add(`(?s:.)`)
@@ -58,6 +62,23 @@ func (p *pcreParser) assertion(rest string) bool {
 		return false
 	}
 	p.pos += 2
+	return true
+}
+
+// numbered rewrites \N{U+202E}, a character by its number: its bytes.
+func (p *pcreParser) numbered(hex string) bool {
+	n, err := strconv.ParseUint(hex, 16, 32)
+	if err != nil || n > unicode.MaxRune {
+		return false
+	}
+	p.add("(?:")
+	for _, b := range []byte(string(rune(n))) {
+		start := p.atom
+		p.char(b)
+		p.atom = start
+	}
+	p.out = append(p.out, ')')
+	p.pos += len(`\N{U+}`) + len(hex)
 	return true
 }
 

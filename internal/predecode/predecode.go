@@ -17,8 +17,10 @@
 //	10 [Time 2006.12.28 15:53:55 UTC] …     OS X's ASL, with [Sender], [Host] and [Message] groups
 //	11 1140804070.368  11623 1.2.3.4 …      squid
 //
-// Wazuh reads them a little differently: no blank need follow "program:", there is no format 5 and no fraction behind a comma in format 3, but
-// a zone such as +0200, xferlog loses its blank, tabs stay, and an agent's host is its name.
+// Wazuh's rulesets are made for lines that are taken apart a little differently: control characters stay, the space behind "sshd[12]:" may
+// be missing, xferlog's log has no space before it, and there is one format more:
+//
+//	12 2021-04-21T10:16:09.404756-0700      host and program follow
 package predecode
 
 import (
@@ -28,30 +30,24 @@ import (
 )
 
 // Split fills d's FullLog, Log, Hostname and Program from its Text and Location. server is this machine's short name, the host of lines
-// that name none.
-func Split(d *event.Decoded, server string) { splitter{}.split(d, server) }
-
-// SplitWazuh is Split as Wazuh does it.
-func SplitWazuh(d *event.Decoded, server string) { splitter{wazuh: true}.split(d, server) }
-
-// splitter is Split in one of the dialects.
-type splitter struct{ wazuh bool }
-
-func (w splitter) split(d *event.Decoded, server string) {
-	d.FullLog = w.clean(d.Text)
+// that name none. wazuh tells that the ruleset is in Wazuh's dialect.
+func Split(d *event.Decoded, server string, wazuh bool) {
+	d.FullLog = clean(d.Text, wazuh)
 	d.Log, d.Hostname, d.Program = d.FullLog, "", ""
 	p := d.FullLog
 	if len(p) > 2 && p[1:3] == "\xc3\xa4" { // German months, Jän and Mär: the letter counts as one byte, and the first byte never matters here
 		p = p[1:]
 	}
-	if n := w.syslogHeader(p); n > 0 {
-		w.hostAndProgram(d, strings.TrimPrefix(p[n:], " "))
+	n := syslogHeader(p)
+	if wazuh && numericZone(p) {
+		n = 32
+	}
+	if n > 0 {
+		hostAndProgram(d, strings.TrimPrefix(p[n:], " "), wazuh)
 	} else {
-		w.other(d, p)
+		other(d, p, wazuh)
 	}
 	switch {
-	case strings.HasPrefix(d.Location, "(") && w.wazuh:
-		d.Hostname, _, _ = strings.Cut(d.Location[1:], ")")
 	case strings.HasPrefix(d.Location, "("):
 		d.Hostname = d.Location
 	case d.Hostname == "":
@@ -59,14 +55,11 @@ func (w splitter) split(d *event.Decoded, server string) {
 	}
 }
 
-// clean deletes control characters: bytes 0x00 to 0x1F, of which Wazuh keeps the tab, and 0x7F.
-func (w splitter) clean(s string) string {
-	tab := byte(' ')
-	if w.wazuh {
-		tab = '\t'
-	}
+// clean deletes control characters, bytes 0x00 to 0x1F and 0x7F; for Wazuh only zeros.
+func clean(s string, wazuh bool) string {
+	stays := func(c byte) bool { return c >= ' ' && c != 0x7f || wazuh && c != 0 }
 	i := 0
-	for i < len(s) && (s[i] >= ' ' || s[i] == tab) && s[i] != 0x7f {
+	for i < len(s) && stays(s[i]) {
 		i++
 	}
 	if i == len(s) {
@@ -74,7 +67,7 @@ func (w splitter) clean(s string) string {
 	}
 	b := append(make([]byte, 0, len(s)), s[:i]...)
 	for ; i < len(s); i++ {
-		if (s[i] >= ' ' || s[i] == tab) && s[i] != 0x7f {
+		if stays(s[i]) {
 			b = append(b, s[i])
 		}
 	}
@@ -92,28 +85,28 @@ func at(p, want string, places ...int) bool {
 }
 
 // syslogHeader returns the length of a header of the formats 1 to 5, 0 if p begins with none.
-func (w splitter) syslogHeader(p string) int {
+func syslogHeader(p string) int {
 	switch n := len(p); {
 	case n > 16 && at(p, "  :: ", 3, 6, 9, 12, 15):
 		return 16
 	case n > 23 && at(p, "-- ::,", 4, 7, 10, 13, 16, 19):
 		return 23
 	case n > 32 && at(p, "--T::", 4, 7, 10, 13, 16):
-		return w.isoHeader(p)
+		return isoHeader(p)
 	case n > 20 && digit(p[0]) && at(p, "   :: ", 4, 8, 11, 14, 17, 20):
 		return 21
-	case n > 19 && !w.wazuh && digit(p[0]) && at(p, "::-::", 4, 7, 10, 13, 16):
+	case n > 19 && digit(p[0]) && at(p, "::-::", 4, 7, 10, 13, 16):
 		return 20
 	}
 	return 0
 }
 
 // isoHeader is syslogHeader for format 3, on 33 bytes or more. A zone must follow, and be hours and minutes; without it, it is no header.
-func (w splitter) isoHeader(p string) int {
+func isoHeader(p string) int {
 	if at(p, ": ", 22, 25) {
 		return 26
 	}
-	if p[19] != '.' && (p[19] != ',' || w.wazuh) {
+	if p[19] != '.' && p[19] != ',' {
 		return 0
 	}
 	for k := 24; k <= 29; k++ {
@@ -121,10 +114,12 @@ func (w splitter) isoHeader(p string) int {
 			return k + 3
 		}
 	}
-	if w.wazuh && p[31] == ' ' {
-		return 32
-	}
 	return 0
+}
+
+// numericZone tells whether p begins with format 12, which has 32 bytes.
+func numericZone(p string) bool {
+	return len(p) > 32 && digit(p[0]) && at(p, "--T::. ", 4, 7, 10, 13, 16, 19, 31) && (p[26] == '-' || p[26] == '+')
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
@@ -149,7 +144,7 @@ func nameByte(c byte) bool {
 }
 
 // hostAndProgram reads "host program[pid]: log", or Solaris's "program: log".
-func (w splitter) hostAndProgram(d *event.Decoded, s string) {
+func hostAndProgram(d *event.Decoded, s string, wazuh bool) {
 	d.Log = s
 	n := nameRun(s)
 	switch {
@@ -158,7 +153,7 @@ func (w splitter) hostAndProgram(d *event.Decoded, s string) {
 	case n < len(s) && s[n] == ' ':
 		d.Hostname = s[:n]
 		d.Log = s[n+1:]
-		w.program(d, d.Log)
+		program(d, d.Log, wazuh)
 	default:
 		return
 	}
@@ -170,41 +165,46 @@ func (w splitter) hostAndProgram(d *event.Decoded, s string) {
 }
 
 // program reads "program: ", "program[pid]: " or "program[pid] " off s.
-func (w splitter) program(d *event.Decoded, s string) {
+func program(d *event.Decoded, s string, wazuh bool) {
 	n := nameRun(s)
 	rest := s[n:]
+	log, ok := afterColon(rest, wazuh)
 	switch {
-	case strings.HasPrefix(rest, ": "):
-		d.Program, d.Log = s[:n], rest[2:]
-	case w.wazuh && strings.HasPrefix(rest, ":"):
-		d.Program, d.Log = s[:n], rest[1:]
+	case ok:
+		d.Program, d.Log = s[:n], log
 	case len(rest) > 1 && rest[0] == '[' && digit(rest[1]):
-		if log, ok := w.afterPID(rest); ok {
+		if log, ok := afterPID(rest, wazuh); ok {
 			d.Program, d.Log = s[:n], log
 		}
 	case len(rest) > 1 && rest[0] == '|' && rest[1] >= 'a' && rest[1] <= 'z':
-		w.aix(d, rest[1:])
+		aix(d, rest[1:])
 	}
 }
 
+// afterColon returns what follows ": ", for Wazuh also ":".
+func afterColon(s string, wazuh bool) (log string, ok bool) {
+	if log, ok = strings.CutPrefix(s, ": "); !ok && wazuh {
+		log, ok = strings.CutPrefix(s, ":")
+	}
+	return log, ok
+}
+
 // afterPID returns what follows "[123]: " or "[123] ".
-func (w splitter) afterPID(s string) (log string, ok bool) {
+func afterPID(s string, wazuh bool) (log string, ok bool) {
 	k := 1
 	for k < len(s) && digit(s[k]) {
 		k++
 	}
-	if rest, ok := strings.CutPrefix(s[k:], "]: "); ok {
-		return rest, true
+	rest, closed := strings.CutPrefix(s[k:], "]")
+	if log, ok = afterColon(rest, wazuh); !ok {
+		log, ok = strings.CutPrefix(rest, " ")
 	}
-	if rest, ok := strings.CutPrefix(s[k:], "]:"); ok && w.wazuh {
-		return rest, true
-	}
-	return strings.CutPrefix(s[k:], "] ")
+	return log, ok && closed
 }
 
 // aix reads AIX's "auth|security:info program[pid]: log", from behind the bar. OSSEC makes a program of half the line where no ": "
 // follows; here such a line just has none.
-func (w splitter) aix(d *event.Decoded, s string) {
+func aix(d *event.Decoded, s string) {
 	i := 0
 	for i < len(s) && alnum(s[i]) {
 		i++
@@ -222,18 +222,18 @@ func (w splitter) aix(d *event.Decoded, s string) {
 	if log, ok := strings.CutPrefix(s[n:], ": "); ok {
 		d.Program, d.Log = s[:n], log
 	} else if len(s) > n+1 && s[n] == '[' && digit(s[n+1]) {
-		if log, ok := w.afterPID(s[n:]); ok {
+		if log, ok := afterPID(s[n:], false); ok {
 			d.Program, d.Log = s[:n], log
 		}
 	}
 }
 
 // other strips the headers of the formats 6 to 11.
-func (w splitter) other(d *event.Decoded, p string) {
+func other(d *event.Decoded, p string, wazuh bool) {
 	switch n := len(p); {
 	case n > 27 && at(p, "   ::   ", 3, 7, 10, 13, 16, 19, 24, 26):
 		d.Log = p[24:]
-		if w.wazuh {
+		if wazuh {
 			d.Log = p[25:]
 		}
 	case n > 23 && at(p, "/-::. ", 2, 5, 8, 11, 14, 21):

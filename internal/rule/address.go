@@ -38,19 +38,19 @@ func parseNetwork(text string) (network, error) {
 	return n, nil
 }
 
-// parseAddress also takes the short forms of classic inet rules: 192.168.1 is 192.168.0.1.
+// parseAddress also takes the forms of classic inet rules: 192.168.1 is 192.168.0.1, and 010 is 8. It drops the zone of an IPv6 address.
 func parseAddress(text string) (netip.Addr, error) {
 	ip, err := netip.ParseAddr(text)
 	if err == nil {
-		return ip.Unmap(), nil
+		return ip.Unmap().WithZone(""), nil
 	}
 	parts := strings.Split(text, ".")
-	if len(parts) >= 4 {
+	if len(parts) > 4 {
 		return netip.Addr{}, err
 	}
 	var value uint64
 	for i, part := range parts {
-		n, perr := strconv.ParseUint(part, 10, 32)
+		n, perr := parseInetNumber(part)
 		last := i == len(parts)-1
 		switch {
 		case perr != nil, !last && n > 255, last && n >= 1<<(8*(5-len(parts))):
@@ -62,6 +62,17 @@ func parseAddress(text string) (netip.Addr, error) {
 		}
 	}
 	return netip.AddrFrom4([4]byte{byte(value >> 24), byte(value >> 16), byte(value >> 8), byte(value)}), nil
+}
+
+// parseInetNumber reads a number as inet_aton does: 0x before hexadecimal ones, 0 before octal ones.
+func parseInetNumber(text string) (uint64, error) {
+	if hex, ok := strings.CutPrefix(strings.ToLower(text), "0x"); ok {
+		return strconv.ParseUint(hex, 16, 32)
+	}
+	if octal, ok := strings.CutPrefix(text, "0"); ok && octal != "" {
+		return strconv.ParseUint(octal, 8, 32)
+	}
+	return strconv.ParseUint(text, 10, 32)
 }
 
 // listed tells whether ip is in the list: the first entry that covers it decides; if none does, it is iff the last one is negated.

@@ -19,6 +19,9 @@ type Builder struct {
 	outside Outside
 	onto    func(element string, p *pattern.Pattern, at *phrase) // if not nil, is told of each pattern
 	slots   map[string]int                                       // of dynamic fields, by lower-case name; see Subject.dynamic
+
+	warnings osxml.Faults
+	leaveOut bool // the rule at hand; see slip
 }
 
 // Outside is what rules name that isn't theirs.
@@ -59,6 +62,9 @@ func (b *Builder) Add(file string, roots []*osxml.Element) {
 	}
 }
 
+// Warnings returns what Wazuh warns of and passes over, as does a builder of its dialect: a *osxml.FaultError, or nil.
+func (b *Builder) Warnings() error { return b.warnings.Err() }
+
 // Build links the histories, sorts, and returns the tree, or every fault of every file added.
 func (b *Builder) Build() (*Tree, error) {
 	t := &b.tree
@@ -74,26 +80,42 @@ func (b *Builder) rule(d *declaration) {
 	old := b.tree.byID[d.id]
 	switch {
 	case d.overwrite && d.id >= 10 && old == nil:
-		b.faults.Add(d.pos, "remove overwrite, or load the file that defines it before this one", "rule %d: overwrite, but there is no such rule", d.id)
+		b.slips().Add(d.pos, "remove overwrite, or load the file that defines it before this one", "rule %d: overwrite, but there is no such rule", d.id)
 	case d.overwrite && d.id >= 10:
 		b.overwrite(old, d)
 		return
 	case old != nil:
-		b.faults.Add(d.pos, fmt.Sprintf(`give it another id, or write overwrite="yes"; the first is at %s`, old.Pos), "rule %d is defined twice", d.id)
+		b.slips().Add(d.pos, fmt.Sprintf(`give it another id, or write overwrite="yes"; the first is at %s`, old.Pos), "rule %d is defined twice", d.id)
 		return
 	}
+	b.leaveOut = false
 	r := b.compile(d)
+	if b.leaveOut {
+		return
+	}
 	r.order = len(b.tree.rules)
 	b.tree.byID[r.ID] = r
 	b.tree.rules = append(b.tree.rules, r)
 	b.place(r, d)
+	if b.leaveOut && len(r.parents) == 0 {
+		delete(b.tree.byID, r.ID)
+		b.tree.rules = b.tree.rules[:r.order]
+	}
 }
 
-// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay.
+// overwrite puts a rule's new self in its old place: parents, children and the order among siblings stay. Siblings that are read later
+// are sorted by its new level, as in OSSEC.
 func (b *Builder) overwrite(old *Rule, d *declaration) {
+	b.leaveOut = false
 	r := b.compile(d)
-	r.category, r.sortLevel, r.order, r.parents, r.children = old.category, old.sortLevel, old.order, old.parents, old.children
+	if b.leaveOut { // the old one stays
+		return
+	}
+	r.category, r.order, r.parents, r.children = old.category, old.order, old.parents, old.children
 	r.replaces = old.Pos
+	if o, n := old.Correlation, r.Correlation; d.wazuh && o != nil && n != nil && o.Kind != ByRegex { // which events count stays, too
+		n.Kind, n.Key, n.group, n.log = o.Kind, o.Key, o.group, nil
+	}
 	*old = *r
 }
 
@@ -125,15 +147,15 @@ func (b *Builder) compile(d *declaration) *Rule {
 	return r
 }
 
-// sortLevel is the level by which siblings are asked. Level 0 goes before all; accuracy 0 goes last.
+// sortLevel is what siblings are sorted by, a hundred for each level. Level 0 goes before all; those of accuracy 0 go last, by their level.
 func sortLevel(level, accuracy int) int {
 	switch {
 	case level == 0:
-		return 99
+		return 9900
 	case accuracy == 0:
-		return level / 100
+		return level
 	}
-	return level
+	return 100 * level
 }
 
 func (r *Rule) option(o string) {
@@ -174,6 +196,20 @@ func (b *Builder) fault(d *declaration, p *phrase, hint, what string, args ...an
 		pos = p.pos
 	}
 	b.faults.Add(pos, hint, "rule %d: %s", d.id, fmt.Sprintf(what, args...))
+}
+
+// slips are where that goes which OSSEC refuses and Wazuh, whose own rules have such slips, warns of and passes over.
+func (b *Builder) slips() *osxml.Faults {
+	if b.outside.Wazuh {
+		return &b.warnings
+	}
+	return &b.faults
+}
+
+// slip notes a slip that costs Wazuh the rule, or the place where it is wrong.
+func (b *Builder) slip(d *declaration, p *phrase, hint, what string, args ...any) {
+	b.slips().Add(p.pos, hint, "rule %d: %s", d.id, fmt.Sprintf(what, args...))
+	b.leaveOut = d.wazuh
 }
 
 func (b *Builder) decodedAs(r *Rule, d *declaration) {
@@ -228,7 +264,11 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 			gates = nil
 			fallthrough
 		default:
-			r.tests = append(r.tests, onText(compiled, p.negate, texts[e.plain]))
+			text := texts[e.plain]
+			if text == nil {
+				text = b.fieldText(d, e.plain)
+			}
+			r.tests = append(r.tests, onText(compiled, p.negate, text))
 		}
 		if gates != nil && !p.negate {
 			*gates = append(*gates, b.outside.Number(compiled))
@@ -236,7 +276,8 @@ func (b *Builder) patterns(r *Rule, d *declaration) {
 	}
 }
 
-// pattern compiles a phrase in the language that its element has, or that its type attribute names.
+// pattern compiles a phrase in the language that its element has, or that its type attribute names. In Wazuh "!" before an OS_Match pattern
+// negates it, which OSSEC has given up: the phrase is then turned around.
 func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, p *phrase) *pattern.Pattern {
 	source := p.text
 	switch p.kind {
@@ -245,7 +286,10 @@ func (b *Builder) pattern(d *declaration, name string, dialect pattern.Dialect, 
 	case "osregex":
 		dialect = pattern.OSRegex
 	case "pcre2":
-		dialect, source = pattern.PCRE, caseCounts+source
+		dialect, source = pattern.PCRE, pattern.WazuhPCRE(source)
+	}
+	if rest, turned := strings.CutPrefix(source, "!"); turned && d.wazuh && dialect == pattern.OSMatch {
+		source, p.negate = rest, !p.negate
 	}
 	compiled, err := pattern.Compile(dialect, source)
 	if err != nil {
@@ -306,9 +350,9 @@ func (b *Builder) action(r *Rule, d *declaration) {
 	}
 }
 
-// fieldText returns how to find what a <field> looks at: a dynamic field, in Wazuh's dialect a static one, too.
+// fieldText returns how to find a field by name: a dynamic field, in Wazuh's dialect a static one, too.
 func (b *Builder) fieldText(d *declaration, name string) func(*Subject) *pattern.Text {
-	if f, static := staticField(name); static && d.wazuh {
+	if f, static := event.ParseWazuhField(name); static && d.wazuh {
 		return fieldText(f)
 	}
 	slot := b.slot(name)
@@ -405,9 +449,9 @@ func (b *Builder) correlation(r *Rule, d *declaration) {
 
 // ossec reads what OSSEC compares.
 func (c *Correlation) ossec(d *declaration) {
-	c.Location = d.switches["same_location"] && !d.switches["not_same_agent"]
+	c.Location = d.switches["same_location"]
 	for _, s := range sameFields {
-		if d.switches[s.element] && !d.switches[s.unless] {
+		if d.switches[s.element] {
 			c.Same = append(c.Same, s.field)
 		}
 	}
@@ -422,9 +466,8 @@ func (c *Correlation) ossec(d *declaration) {
 	}
 }
 
-// sameFields are the options that compare a field, and those that cancel them.
-var sameFields = []struct{ element, unless, field string }{
-	{"same_source_ip", "not_same_source_ip", event.SrcIP.String()}, {"same_id", "not_same_id", event.FieldID.String()},
-	{"same_user", "not_same_user", event.DstUser.String()}, {"same_src_port", "", event.SrcPort.String()},
-	{"same_dst_port", "", event.DstPort.String()},
+// sameFields are the options that compare a field.
+var sameFields = []struct{ element, field string }{
+	{"same_source_ip", event.SrcIP.String()}, {"same_id", event.FieldID.String()}, {"same_user", event.DstUser.String()},
+	{"same_src_port", event.SrcPort.String()}, {"same_dst_port", event.DstPort.String()},
 }

@@ -22,7 +22,7 @@ type declaration struct {
 
 	texts    map[string]*phrase // by element, repeated ones joined
 	all      map[string][]*osxml.Element
-	switches map[string]bool // same_*, different_*, not_same_*, if_fts, check_diff
+	switches map[string]bool // same_*, different_*, if_fts, check_diff
 	options  []string
 	info     []event.Info
 
@@ -51,6 +51,11 @@ var (
 	listedBy = words(`srcip dstip list field`)
 	switched = words(`if_fts check_diff same_source_ip same_src_port same_dst_port same_user same_location same_id different_url
 		different_srcip different_srcgeoip not_same_source_ip not_same_user not_same_id not_same_agent`)
+
+	// cancels are the options that do nothing but take back an earlier one.
+	cancels = map[string]string{
+		"not_same_source_ip": "same_source_ip", "not_same_user": "same_user", "not_same_id": "same_id", "not_same_agent": "same_location",
+	}
 	optionWords = words(`alert_by_email no_email_alert log_alert no_log no_ar`)
 	infoTypes   = words(`text link cve osvdb`)
 )
@@ -137,6 +142,8 @@ func (d *declaration) element(e *osxml.Element, faults *osxml.Faults) {
 	case listedBy[name]:
 		d.all[name] = append(d.all[name], e)
 	case d.wazuh && d.wazuhElement(name, e, faults):
+	case cancels[name] != "":
+		delete(d.switches, cancels[name])
 	case switched[name]:
 		d.switches[name] = true
 	case name == "options":

@@ -93,11 +93,11 @@ type reference struct {
 func sortLevel(w *written) int {
 	switch {
 	case w.level == 0:
-		return 99
+		return 9900
 	case w.accuracy == 0:
-		return 0
+		return w.level
 	}
-	return w.level
+	return 100 * w.level
 }
 
 // children returns what hangs below a rule, nil for the template.
@@ -109,7 +109,7 @@ func (ref *reference) children(parent *written) []*written {
 		case len(w.parents) > 0:
 			below = parent != nil && slices.Contains(w.parents, parent.id)
 		case w.ifLevel > 0:
-			below = parent == nil || slices.Index(ref.set, parent) < i && sortLevel(parent) >= w.ifLevel
+			below = parent == nil || slices.Index(ref.set, parent) < i && sortLevel(parent) >= 100*w.ifLevel
 		default:
 			below = parent == nil
 		}

@@ -43,17 +43,17 @@ func (b *Builder) place(r *Rule, d *declaration) {
 func (b *Builder) belowRules(r *Rule, d *declaration, element string, p *phrase) {
 	list := strings.FieldsFunc(p.text, func(c rune) bool { return c == ',' || c == ' ' })
 	if len(list) == 0 {
-		b.fault(d, p, "name the parents' ids", "%s names no rule", element)
+		b.slip(d, p, "name the parents' ids", "%s names no rule", element)
 	}
 	for _, word := range list {
 		id, err := strconv.Atoi(word)
 		if err != nil {
-			b.fault(d, p, "write ids with commas or spaces between them", "%s: %q is no rule id", element, word)
+			b.slip(d, p, "write ids with commas or spaces between them", "%s: %q is no rule id", element, word)
 			continue
 		}
 		parent := b.tree.byID[id]
 		if parent == nil || parent == r {
-			b.fault(d, p, b.nearest(id, r), "%s %d: no such rule", element, id)
+			b.slip(d, p, b.nearest(id, r), "%s %d: no such rule", element, id)
 			continue
 		}
 		r.category = parent.category
@@ -82,11 +82,11 @@ func (b *Builder) belowLevel(r *Rule, d *declaration) {
 	p := d.texts["if_level"]
 	level, err := strconv.Atoi(strings.TrimSpace(p.text))
 	if err != nil || level < 1 {
-		b.fault(d, p, "write a level from 1 to 16", "if_level %q", p.text)
+		b.slip(d, p, "write a level from 1 to 16", "if_level %q", p.text)
 		return
 	}
 	for _, parent := range b.tree.rules {
-		if parent != r && parent.sortLevel >= level {
+		if parent != r && parent.sortLevel >= sortLevel(level, 1) {
 			b.hang(parent, r)
 		}
 	}
@@ -102,7 +102,7 @@ func (b *Builder) belowGroup(r *Rule, d *declaration, p *phrase) {
 		}
 	}
 	if !found {
-		b.fault(d, p, "check its spelling, or load the file with that group before this one", "no rule so far has group %q", p.text)
+		b.slip(d, p, "check its spelling, or load the file with that group before this one", "no rule so far has group %q", p.text)
 	}
 }
 
@@ -115,14 +115,14 @@ func (b *Builder) belowCategory(r *Rule, d *declaration) {
 	b.hang(top, r)
 }
 
-// hang puts r among parent's children, behind those of its sort level.
+// hang puts r among parent's children, before the first of a lower sort level: an overwritten one stands elsewhere than its level says.
 func (b *Builder) hang(parent, r *Rule) {
 	if slices.Contains(parent.children, r) {
 		return
 	}
-	at := len(parent.children)
-	for at > 0 && parent.children[at-1].sortLevel < r.sortLevel {
-		at--
+	at := slices.IndexFunc(parent.children, func(c *Rule) bool { return c.sortLevel < r.sortLevel })
+	if at < 0 {
+		at = len(parent.children)
 	}
 	parent.children = slices.Insert(parent.children, at, r)
 	r.parents = append(r.parents, parent)
@@ -197,7 +197,7 @@ func (b *Builder) counters() {
 func (b *Builder) checkSID(r *Rule) {
 	id, err := strconv.Atoi(strings.TrimPrefix(r.Correlation.Key, "sid/"))
 	if len(r.parents) > 0 && (err != nil || b.tree.byID[id] == nil) { // without parents, a fault was told before
-		b.faults.Add(r.Pos, b.nearest(id, r), "rule %d: if_matched_sid %s: no such rule", r.ID, strings.TrimPrefix(r.Correlation.Key, "sid/"))
+		b.slips().Add(r.Pos, b.nearest(id, r), "rule %d: if_matched_sid %s: no such rule", r.ID, strings.TrimPrefix(r.Correlation.Key, "sid/"))
 	}
 }
 

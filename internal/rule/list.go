@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"errors"
+	"io/fs"
 	"strings"
 
 	"github.com/yagura-hids/yagura/internal/event"
@@ -70,7 +72,7 @@ func listField(f event.Field) func(*Subject) (string, bool) {
 
 // listName is listField for the fields of Wazuh: all static ones, and dynamic ones.
 func listName(name string) func(*Subject) (string, bool) {
-	if f, static := staticField(name); static {
+	if f, static := event.ParseWazuhField(name); static {
 		return listField(f)
 	}
 	return func(s *Subject) (string, bool) { return s.Dynamic(name) }
@@ -116,8 +118,13 @@ func (b *Builder) list(d *declaration, e *osxml.Element) test {
 		}
 	}
 	list, err := b.outside.List(e.Content)
-	if err != nil {
-		return add("name it in ossec.conf's <rules> as <list>, and put the file there", "list %s: %v", e.Content, err)
+	const hint = "name it in ossec.conf's <rules> as <list>, and put the file there"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		b.slip(d, &phrase{pos: e.Pos}, hint, "list %s: %v", e.Content, err)
+		return nil
+	case err != nil:
+		return add(hint, "list %s: %v", e.Content, err)
 	}
 	return func(s *Subject) bool {
 		v, ok := value(s)

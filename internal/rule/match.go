@@ -122,8 +122,7 @@ func (s *Subject) addr(f event.Field, a *address) netip.Addr {
 	if !a.parsed {
 		a.parsed = true
 		if value, ok := s.Get(f); ok {
-			ip, _ := netip.ParseAddr(value)
-			a.ip = ip.Unmap()
+			a.ip, _ = parseAddress(value)
 		}
 	}
 	return a.ip
@@ -180,7 +179,6 @@ var texts = map[string]func(*Subject) *pattern.Text{
 	"dstport":      fieldText(event.DstPort),
 	"status":       fieldText(event.Status),
 	"extra_data":   fieldText(event.Data),
-	"data":         fieldText(event.Data),
 	"protocol":     fieldText(event.Protocol),
 	"system_name":  fieldText(event.SystemName),
 	"location":     (*Subject).locationText,

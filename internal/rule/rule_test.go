@@ -34,10 +34,14 @@ type bench struct {
 	hits    pattern.Hits
 }
 
-func tryLoad(tb testing.TB, files ...string) (*bench, error) {
+func tryLoad(tb testing.TB, files ...string) (*bench, error) { return tryLoadAs(tb, false, files...) }
+
+// tryLoadAs loads files in OSSEC's dialect or in Wazuh's.
+func tryLoadAs(tb testing.TB, wazuh bool, files ...string) (*bench, error) {
 	tb.Helper()
 	var patterns []*pattern.Pattern
 	b := rule.NewBuilder(rule.Outside{
+		Wazuh: wazuh,
 		Number: func(p *pattern.Pattern) int {
 			patterns = append(patterns, p)
 			return len(patterns) - 1
@@ -257,19 +261,21 @@ func TestMaxsize(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	ips := []string{"192.168.1.5", "10.1.2.3", "8.8.8.8", "hostx", "2001:db8::1", "::ffff:8.8.8.8"}
+	ips := []string{"192.168.1.5", "10.1.2.3", "8.8.8.8", "hostx", "2001:db8::1", "::ffff:8.8.8.8", "7", "010.1.515", "0x8.8.8.8", "fe80::1%eth0", "1.2.3.4.5", "08"}
 	for _, tt := range []struct{ entries, want string }{
-		{"192.168.0.0/16 8.8.8.8", "Y n Y n n Y"},
-		{"!192.168.0.0/16", "n Y Y n Y Y"},
-		{"!192.168.0.0/16 !8.8.8.8", "n Y n n Y n"},
-		{"8.8.8.8 !192.168.0.0/16", "n Y Y n Y Y"},
-		{"!192.168.0.0/16 8.8.8.8", "n n Y n n Y"},
-		{"any", "Y Y Y n Y Y"},
-		{"!any", "n n n n n n"},
-		{"0.0.0.0/0", "Y Y Y n Y Y"},
-		{"2001:db8::/32", "n n n n Y n"},
-		{"10.66051", "n Y n n n n"},
-		{"192.168.261", "Y n n n n n"},
+		{"192.168.0.0/16 8.8.8.8", "Y n Y n n Y n n Y n n n"},
+		{"!192.168.0.0/16", "n Y Y n Y Y Y Y Y Y n n"},
+		{"!192.168.0.0/16 !8.8.8.8", "n Y n n Y n Y Y n Y n n"},
+		{"8.8.8.8 !192.168.0.0/16", "n Y Y n Y Y Y Y Y Y n n"},
+		{"!192.168.0.0/16 8.8.8.8", "n n Y n n Y n n Y n n n"},
+		{"any", "Y Y Y n Y Y Y Y Y Y n n"},
+		{"!any", "n n n n n n n n n n n n"},
+		{"0.0.0.0/0", "Y Y Y n Y Y Y Y Y Y n n"},
+		{"2001:db8::/32", "n n n n Y n n n n n n n"},
+		{"10.66051", "n Y n n n n n n n n n n"},
+		{"8.1.515", "n n n n n n n Y n n n n"},
+		{"fe80::/16", "n n n n n n n n n Y n n"},
+		{"192.168.261", "Y n n n n n n n n n n n"},
 	} {
 		var elements strings.Builder
 		for e := range strings.FieldsSeq(tt.entries) {

@@ -22,14 +22,11 @@ var (
 	optionsWazuh = words(`no_full_log no_counter`)
 )
 
-// caseCounts begins a PCRE2 pattern of Wazuh's. OSSEC's never tell A from a.
-const caseCounts = "(?-i)"
-
 // compared are the words behind same_, different_ and not_same_, with the fields that they compare.
 var compared = map[string]string{
 	"source_ip": "srcip", "srcip": "srcip", "dstip": "dstip", "src_port": "srcport", "srcport": "srcport", "dst_port": "dstport",
 	"dstport": "dstport", "srcuser": "srcuser", "user": "dstuser", "protocol": "protocol", "action": "action", "id": "id", "url": "url",
-	"data": "extra_data", "extra_data": "extra_data", "status": "status", "system_name": "system_name", "srcgeoip": "srcgeoip",
+	"data": "data", "extra_data": "extra_data", "status": "status", "system_name": "system_name", "srcgeoip": "srcgeoip",
 	"dstgeoip": "dstgeoip", "location": "location",
 }
 
@@ -101,15 +98,9 @@ func (d *declaration) comparison(name string, e *osxml.Element) bool {
 	return false
 }
 
-// staticField returns the static field that a rule calls by that name.
-func staticField(name string) (event.Field, bool) {
-	f, ok := event.ParseField(name)
-	return f, ok && (f != event.Filename || name == f.String())
-}
-
 // fieldName returns the one name of a static field, and a dynamic field's own.
 func fieldName(name string) string {
-	if f, ok := staticField(name); ok {
+	if f, ok := event.ParseWazuhField(name); ok {
 		return f.String()
 	}
 	return name
@@ -198,7 +189,7 @@ func named(d *event.Decoded, name string) string {
 	case "location":
 		return d.Location
 	}
-	if f, ok := staticField(name); ok {
+	if f, ok := event.ParseWazuhField(name); ok {
 		value, _ := d.Get(f)
 		return value
 	}

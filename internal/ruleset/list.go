@@ -12,11 +12,11 @@ import (
 var errNotConfigured = errors.New("no <list> of ossec.conf names it")
 
 // list reads a list, which a rule names as ossec.conf does, with or without ".cdb". The text counts; the database that OSSEC makes of it is
-// read where there is no text.
+// read where there is no text. In Wazuh's dialect ossec.conf need not name it: rules that come with an update of Wazuh bring lists of their own.
 func (l *loader) list(name string) (map[string]string, error) {
 	path := l.listPath(name)
 	known := slices.ContainsFunc(l.files.Lists, func(other string) bool { return l.listPath(other) == path })
-	if !known {
+	if !known && !l.files.Wazuh {
 		return nil, errNotConfigured
 	}
 	if list, ok := l.lists[path]; ok {

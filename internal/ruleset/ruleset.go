@@ -32,7 +32,12 @@ type Set struct {
 	Files    int
 	Wazuh    bool // in Wazuh's dialect, not in OSSEC's
 	patterns []*pattern.Pattern
+	warnings error
 }
+
+// Warnings tells what is wrong in the files, though not so that they can't be used: a *osxml.FaultError, or nil. Wazuh leaves out a rule whose
+// parent is not there; so do we in its dialect.
+func (s *Set) Warnings() error { return s.warnings }
 
 // Overruns names the patterns for which matching was given up at its time limit, as what a user should know: a line may have been missed.
 func (s *Set) Overruns() []string {
@@ -56,7 +61,7 @@ func Load(fsys fs.FS, files config.Rules) (*Set, error) {
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
-	l.set.Wazuh = l.files.Wazuh
+	l.set.Wazuh = files.Wazuh
 	l.set.Index, l.set.patterns = pattern.NewIndex(l.patterns), l.patterns
 	l.set.Hash = hex.EncodeToString(l.sum.Sum(nil)[:8])
 	return &l.set, nil
@@ -116,13 +121,17 @@ func (l *loader) rules() {
 	}
 	builder := rule.NewBuilder(rule.Outside{Number: l.number, Decoder: l.set.Decoders.ID, List: l.list, Wazuh: l.files.Wazuh})
 	for _, name := range names {
-		if roots, whole := l.read(name); whole || len(roots) > 0 {
+		roots, whole := l.read(name)
+		if whole && len(roots) == 0 && l.files.Wazuh { // an empty file for rules to come
+			continue
+		}
+		if whole || len(roots) > 0 {
 			builder.Add(name, roots)
 		}
 	}
 	tree, err := builder.Build()
 	l.faults.Append("", err)
-	l.set.Rules = tree
+	l.set.Rules, l.set.warnings = tree, builder.Warnings()
 }
 
 func (l *loader) defaultRules() []string {
@@ -234,7 +243,11 @@ func (l *loader) read(name string) (roots []*osxml.Element, whole bool) {
 	}
 	l.set.Files++
 	l.digest(name, src)
-	roots, err = osxml.Parse(name, src)
+	parse := osxml.Parse
+	if l.files.Wazuh {
+		parse = osxml.ParseWazuh
+	}
+	roots, err = parse(name, src)
 	l.faults.Append(name, err)
 	return osxml.Expand(roots, &l.faults), err == nil
 }
