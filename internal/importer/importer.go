@@ -77,7 +77,7 @@ func Import(from, to string, opts Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the installation: %w", err)
 	}
-	defer src.Close()
+	defer closed(src)
 	if within(to, src) {
 		return nil, fmt.Errorf("%s lies in the installation, which is left as it is: name another destination", to)
 	}
@@ -87,7 +87,7 @@ func Import(from, to string, opts Options) (*Report, error) {
 		return nil, fmt.Errorf("%s: %w", from, ErrNothing)
 	}
 	if i.old, err = os.OpenRoot(to); err == nil {
-		defer i.old.Close()
+		defer closed(i.old)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("look at the destination: %w", err)
 	}
@@ -100,7 +100,7 @@ func Import(from, to string, opts Options) (*Report, error) {
 	if i.dst, err = os.OpenRoot(to); err != nil {
 		return nil, err
 	}
-	defer i.dst.Close()
+	defer closed(i.dst)
 	return &i.Report, i.copy()
 }
 
@@ -281,7 +281,7 @@ func (i *importer) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer closed(f)
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, errors.Join(err, errors.New("no plain file"))
 	}
@@ -363,6 +363,9 @@ func (i *importer) existing(name string) ([]byte, error) {
 	}
 	return i.old.ReadFile(name)
 }
+
+// closed closes what was read from, or whose files are closed: its error is of no interest.
+func closed(c io.Closer) { _ = c.Close() }
 
 func writeNew(root *os.Root, name string, text []byte) error {
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
