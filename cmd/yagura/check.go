@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/yagura-hids/yagura/internal/osxml"
 	"github.com/yagura-hids/yagura/internal/rulecheck"
@@ -50,7 +51,7 @@ func (c rulesCheckCmd) Run() error {
 	src, err := c.source()
 	if err == nil {
 		show.path = src.path
-		err = show.check(src)
+		err = show.check(src, nil)
 	}
 	var faults *osxml.FaultError
 	switch {
@@ -92,16 +93,24 @@ type problems struct {
 	path             func(file string) string
 	loaded           string
 	faults, warnings int
+	others           int // warnings that aren't shown
 	err              error
 }
 
-func (p *problems) check(src *source) error {
+// check loads a ruleset and tells the warnings of the files that shown, if not nil, wants; of the others it counts them.
+func (p *problems) check(src *source, shown func(file string) bool) error {
 	set, err := src.load()
 	if err != nil {
 		return err
 	}
 	p.loaded = fmt.Sprintf("%d rules in %d files", len(set.Rules.Rules()), set.Files)
-	p.all("warning", rulecheck.Check(set, src.own))
+	list := rulecheck.Check(set, src.own)
+	if shown != nil {
+		all := len(list)
+		list = slices.DeleteFunc(list, func(f *osxml.Fault) bool { return !shown(f.Pos.File) })
+		p.others = all - len(list)
+	}
+	p.all("warning", list)
 	return nil
 }
 

@@ -69,7 +69,7 @@ func run(args []string) int {
 	}
 	var c cli
 	parser, err := kong.New(&c, kong.Name("yagura"), kong.Description(description), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"data": defaultData(), "version": "yagura " + version}, kong.BindToProvider(untilStopped))
+		kong.Vars{"data": defaultData(), "imported": defaultImport(), "version": "yagura " + version}, kong.BindToProvider(untilStopped))
 	if err != nil {
 		return fail(err)
 	}

@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
 	"internal/rulecheck":          {"internal/decoder", "internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset"},
 	"internal/ruleview":           {"internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset", "internal/ruletest"},
+	"internal/importer":           {"internal/config"},
 	"internal/conformance":        {},
 
 	// what runs on a host: it ships lines and judges none

@@ -134,7 +134,7 @@ func (t *tester) explained(v analysis.Verdict) *explanation {
 	for _, d := range decoders {
 		x.Decoders = append(x.Decoders, TriedDecoder{d.Name, d.Parent, d.Held, decoderWhy(d)})
 	}
-	for i, shown := range t.shown() {
+	for i, shown := range t.shown(v.Rule != nil) {
 		if shown {
 			x.Rules = append(x.Rules, t.why.tried[i])
 		}
@@ -183,8 +183,9 @@ func (t *tester) nearDecoders(tries []decoder.Try) (near []decoder.Try, left int
 	return near, left
 }
 
-// shown tells which of the rules that were tried are told of.
-func (t *tester) shown() []bool {
+// shown tells which of the rules that were tried are told of. Below a template many are for other programs: where one fits, the others there are
+// of no interest.
+func (t *tester) shown(fits bool) []bool {
 	all, place := map[int]int{}, map[int]int{} // by parent
 	for _, r := range t.why.tried {
 		if !r.Held {
@@ -193,7 +194,11 @@ func (t *tester) shown() []bool {
 	}
 	shown := make([]bool, len(t.why.tried))
 	for i, r := range t.why.tried {
-		shown[i] = r.Held || t.told(r.near, place[r.parent], all[r.parent])
+		others := all[r.parent]
+		if fits && r.Depth == 1 {
+			others = few + 1
+		}
+		shown[i] = r.Held || t.told(r.near, place[r.parent], others)
 		if !r.Held {
 			place[r.parent]++
 		}
@@ -217,7 +222,7 @@ func (t *tester) explain(v analysis.Verdict) {
 		fmt.Fprintf(t.out, "       none was asked\n")
 	}
 	leftOf := map[int]int{}
-	for i, shown := range t.shown() {
+	for i, shown := range t.shown(v.Rule != nil) {
 		if tried := t.why.tried[i]; shown {
 			t.rule(tried, v.Rule != nil && v.Rule.ID == tried.Rule)
 		} else {

@@ -46,7 +46,7 @@ func (p *Pattern) Doubts() []Doubt {
 
 var (
 	// regexLooks finds what hardly anybody means as text.
-	regexLooks = regexp.MustCompile(`\\[wdspWDS.][+*]|\.\*|\\d\\d`)
+	regexLooks = regexp.MustCompile(`\\[wdspWDS.][+*]|\.\*|\\d\\d|\\[<()|]`)
 	unbounded  = regexp.MustCompile(`[^\\][*+]|\{\d+,\}`)
 )
 

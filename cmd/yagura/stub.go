@@ -1,5 +1,0 @@
-package main
-
-type importCmd struct{}
-
-func (importCmd) Run() error { return nil }

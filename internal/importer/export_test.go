@@ -1,0 +1,4 @@
+package importer
+
+// ParseKeys is parseKeys, for its table.
+var ParseKeys = parseKeys
