@@ -161,6 +161,7 @@ func TestComparisons(t *testing.T) {
 		{"<different_srcip/>", []int{3, 6}},
 		{"<not_same_source_ip/>", []int{3, 6}},
 		{"<same_source_ip/><not_same_source_ip/>", []int{3, 6}},
+		{"<not_same_source_ip/><same_source_ip/>", []int{4}},
 		{"<same_user/><not_same_user/>", []int{3, 6}},
 		{"<same_location/>", []int{3, 6}},
 		{"<same_location/><not_same_agent/>", []int{3, 6}},

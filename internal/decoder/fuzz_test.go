@@ -99,8 +99,9 @@ func randomLine(r *rand.Rand) string {
 }
 
 // reference decodes as OSSEC's documentation tells it: without an index, on strings cut out of the log. It differs from OSSEC as the package
-// does: dynamic fields keep their names, and a chain goes on behind siblings of other names.
+// does: dynamic fields keep their names, and a chain goes on behind siblings of other names. With wazuh, it does as Wazuh.
 type reference struct {
+	wazuh                 bool
 	decoder, parent, kind string
 	fields                map[string]string
 }
@@ -185,13 +186,18 @@ func (ref *reference) extract(chain []*written, log, parentRest, childRest strin
 		}
 		subject := map[string]string{"": log, "after_parent": parentRest, "after_prematch": childRest, "after_regex": regexRest}[c.regexOffset]
 		captures, rest, ok := match(pattern.PCRE, c.regex, subject)
-		if regexRest = childRest; !ok {
+		if !ref.wazuh {
+			regexRest = childRest
+		}
+		if !ok {
 			continue
 		}
-		regexRest = rest
-		ref.report(c)
+		if regexRest = rest; !ref.wazuh {
+			ref.report(c)
+		}
 		for i, name := range strings.Split(c.order, ", ") {
-			if i < len(captures) {
+			_, first := ref.fields[name]
+			if i < len(captures) && !(ref.wazuh && first && strings.HasPrefix(name, "o")) { // own and other are dynamic
 				ref.fields[strings.Replace(name, "user", "dstuser", 1)] = captures[i]
 			}
 		}
@@ -205,16 +211,25 @@ func (ref *reference) report(w *written) {
 	}
 }
 
-// agree decodes a line both ways, and also with an index that rules nothing out.
+// agree decodes a line both ways, in both dialects, and also with an index that rules nothing out.
 func agree(t *testing.T, seed uint64, program, log string) {
+	t.Helper()
+	agreeAs(t, false, seed, program, log)
+	agreeAs(t, true, seed, program, log)
+}
+
+func agreeAs(t *testing.T, wazuh bool, seed uint64, program, log string) {
 	t.Helper()
 	set := randomSet(rand.New(rand.NewPCG(seed, 1)))
 	var src strings.Builder
 	for _, w := range set {
 		src.WriteString(w.xml())
 	}
-	b := load(t, src.String())
-	var want reference
+	b, err := tryLoadAs(t, wazuh, src.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := reference{wazuh: wazuh}
 	want.run(set, program, log)
 	check := func(d *event.Decoded, how string) {
 		got := map[string]string{}

@@ -161,10 +161,12 @@ func (r *jsonReader) text() string {
 	}
 	value, quoted := r.rest[1:end], r.rest[:end+1]
 	r.rest = r.rest[end+1:]
-	if strings.IndexByte(value, '\\') >= 0 {
-		_ = json.Unmarshal([]byte(quoted), &value) // valid
+	if strings.IndexByte(value, '\\') < 0 {
+		return value
 	}
-	return value
+	var unescaped string
+	_ = json.Unmarshal([]byte(quoted), &unescaped) // it is valid
+	return unescaped
 }
 
 // commas reads an array and appends its strings, numbers, booleans and nulls, with commas between.

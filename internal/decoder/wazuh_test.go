@@ -1,6 +1,7 @@
 package decoder_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,5 +127,19 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 				t.Errorf("%s, program %q: %v allocations", name, program, n)
 			}
 		}
+	}
+}
+
+// What is explained of a chain is what Decode does: after_regex stays where the last one held, and plugins are passed over.
+func TestWazuhExplain(t *testing.T) {
+	b := loadWazuh(t, parent+child("x", `<plugin_decoder offset="after_parent">JSON_Decoder</plugin_decoder>`)+child("x", `<regex>a=(\w)</regex><order>fa</order>`)+
+		child("x", `<regex offset="after_regex">no(\w)</regex><order>fn</order>`)+child("x", `<regex offset="after_regex">^c=(\w)</regex><order>fc</order>`))
+	var got []string
+	for _, try := range b.tree.Explain(b.ready("", "t a=1 b=2"), "t a=1 b=2") {
+		got = append(got, strings.TrimSpace(try.Name+" "+try.Element+" "+try.Text+" "+try.Against))
+	}
+	want := []string{"p", "x", `x regex no(\w)  b=2`, `x regex ^c=(\w)  b=2`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -71,7 +71,16 @@ func parseOSMatch(source string) *osMatch {
 	}
 	first := &m.alternatives[0]
 	m.direct = len(pieces) == 1 && !first.never && (first.start || first.end)
+	if !m.ascii && !m.direct {
+		for i := range m.alternatives { // for texts of ASCII; these two also match a letter of it
+			m.alternatives[i].text = asciiFold(m.alternatives[i].text)
+		}
+	}
 	return m
+}
+
+func asciiFold(text []byte) []byte {
+	return bytes.ReplaceAll(bytes.ReplaceAll(text, []byte(string(longS)), []byte("s")), []byte(string(kelvin)), []byte("k"))
 }
 
 // translateOSMatch returns a regexp that matches where the OS_Match source does. Its end may lie behind a final newline.

@@ -150,6 +150,9 @@ func TestVectors(t *testing.T) {
 		{pattern.OSMatch, `É`, "é", "", nil},
 		{pattern.OSMatch, `^É`, "é", no, nil},
 		{pattern.OSMatch, `É|x`, "é", "", nil},
+		{pattern.OSMatch, `ſ|x`, "S", "", nil},
+		{pattern.OSMatch, "\u212aernel", "KERNEL", "", nil},
+		{pattern.OSMatch, `^ſ`, "S", no, nil}, // compared directly
 		{pattern.OSMatch, `kernel`, "\u212aernel", "", nil},
 		{pattern.OSMatch, `^a|b$`, "xb", "", nil},
 		{pattern.OSMatch, `^a|b$`, "bx", no, nil},

@@ -17,8 +17,8 @@
 //	10 [Time 2006.12.28 15:53:55 UTC] …     OS X's ASL, with [Sender], [Host] and [Message] groups
 //	11 1140804070.368  11623 1.2.3.4 …      squid
 //
-// Wazuh's rulesets are made for lines that are taken apart a little differently: control characters stay, the space behind "sshd[12]:" may
-// be missing, xferlog's log has no space before it, and there is one format more:
+// Wazuh's rulesets are made for lines that are taken apart a little differently: tabs stay, the space behind "sshd[12]:" may
+// be missing, xferlog's log has no space before it, an agent's host is its name, and there is one format more:
 //
 //	12 2021-04-21T10:16:09.404756-0700      host and program follow
 package predecode
@@ -50,14 +50,18 @@ func Split(d *event.Decoded, server string, wazuh bool) {
 	switch {
 	case strings.HasPrefix(d.Location, "("):
 		d.Hostname = d.Location
+		if name, _, ok := strings.Cut(d.Location[1:], ")"); ok && name != "" && wazuh {
+			d.Hostname = name
+		}
 	case d.Hostname == "":
 		d.Hostname = server
 	}
 }
 
-// clean deletes control characters, bytes 0x00 to 0x1F and 0x7F; for Wazuh only zeros.
+// clean deletes control characters, bytes 0x00 to 0x1F and 0x7F. For Wazuh tabs stay, and others but zeros become blanks: Wazuh keeps them, but
+// what a stranger writes must not begin a line of its own in alerts.log.
 func clean(s string, wazuh bool) string {
-	stays := func(c byte) bool { return c >= ' ' && c != 0x7f || wazuh && c != 0 }
+	stays := func(c byte) bool { return c >= ' ' && c != 0x7f || wazuh && c == '\t' }
 	i := 0
 	for i < len(s) && stays(s[i]) {
 		i++
@@ -69,6 +73,8 @@ func clean(s string, wazuh bool) string {
 	for ; i < len(s); i++ {
 		if stays(s[i]) {
 			b = append(b, s[i])
+		} else if wazuh && s[i] != 0 {
+			b = append(b, ' ')
 		}
 	}
 	return string(b)

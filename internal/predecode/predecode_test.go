@@ -102,7 +102,7 @@ func TestSplitWazuh(t *testing.T) {
 		{"2021-04-21T10:16:09.404756+07:00 h1 sshd[12]: hi", "h1", "sshd", "hi"},
 		{"2021-04-21T10:16:09.404756Z h1 sshd[12]: hi", server, "", "2021-04-21T10:16:09.404756Z h1 sshd[12]: hi"},
 		{"Mon Apr 17 18:27:14 2006 1 64.1.2.3 x", server, "", "1 64.1.2.3 x"},
-		{"a\tb\x00\x01", server, "", "a\tb\x01"},
+		{"a\tb\x00\x01\nc", server, "", "a\tb  c"},
 	} {
 		d := new(event.Decoded)
 		d.Reset(&event.Event{Location: "stdin", Text: h.line})
@@ -110,6 +110,15 @@ func TestSplitWazuh(t *testing.T) {
 		if d.Hostname != h.host || d.Program != h.program || d.Log != h.log {
 			t.Errorf("%q:\n got host %q program %q log %q\nwant host %q program %q log %q", h.line, d.Hostname, d.Program, d.Log, h.host, h.program, h.log)
 		}
+	}
+}
+
+// An agent's host is its name.
+func TestSplitWazuhAgent(t *testing.T) {
+	d := new(event.Decoded)
+	d.Reset(&event.Event{Location: "(web1) 192.0.2.5->/var/log/x", Text: "Mar  1 10:00:00 h1 sshd[12]: hi"})
+	if predecode.Split(d, server, true); d.Hostname != "web1" {
+		t.Errorf("host %q", d.Hostname)
 	}
 }
 
@@ -229,13 +238,13 @@ func FuzzSplit(f *testing.F) {
 		d := new(event.Decoded)
 		d.Reset(&event.Event{Location: location, Text: text})
 		predecode.Split(d, server, wazuh)
-		if !wazuh && strings.ContainsFunc(d.FullLog, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		if strings.ContainsFunc(d.FullLog, func(r rune) bool { return r < ' ' && (r != '\t' || !wazuh) || r == 0x7f }) {
 			t.Errorf("control character in %q", d.FullLog)
 		}
 		if !strings.Contains(d.FullLog, d.Log) || !strings.Contains(d.FullLog, d.Program) {
 			t.Errorf("log %q or program %q not from %q", d.Log, d.Program, d.FullLog)
 		}
-		if d.Hostname == "" || d.Hostname != server && d.Hostname != location && !strings.Contains(d.FullLog, d.Hostname) {
+		if d.Hostname == "" || d.Hostname != server && !strings.Contains(location, d.Hostname) && !strings.Contains(d.FullLog, d.Hostname) {
 			t.Errorf("host %q of %q at %q", d.Hostname, text, location)
 		}
 		again := new(event.Decoded)

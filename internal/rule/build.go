@@ -177,15 +177,17 @@ func (r *Rule) option(o string) {
 
 // ignoreFields finds the fields that an <ignore> or <check_if_ignored> names. OSSEC looks for their names anywhere in it.
 func (b *Builder) ignoreFields(d *declaration, element string) []string {
-	text := d.text(element)
-	if d.wazuh {
-		return strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })
+	p := d.texts[element]
+	switch {
+	case p == nil:
+		return nil
+	case d.wazuh:
+		return strings.FieldsFunc(p.text, func(c rune) bool { return c == ',' || c == ' ' })
 	}
-	var fields []string
-	for _, f := range []string{"name", "id", "user", "srcip", "dstip", "data", "location"} {
-		if strings.Contains(text, f) {
-			fields = append(fields, f)
-		}
+	known := []string{"name", "id", "user", "srcip", "dstip", "data", "location"}
+	fields := slices.DeleteFunc(slices.Clone(known), func(f string) bool { return !strings.Contains(p.text, f) })
+	if len(fields) == 0 {
+		b.fault(d, p, "name one or more of "+strings.Join(known, ", "), "<%s> names no field: %q", element, p.text)
 	}
 	return fields
 }

@@ -132,6 +132,9 @@ func TestOrder(t *testing.T) {
 		{"the higher level first", siblings, "seven", 103},
 		{"level 0 before all", siblings, "zero seven", 104},
 		{"accuracy 0 last", below100(105, `level="12" accuracy="0"`, "") + below100(101, `level="5"`, ""), "x", 101},
+		{"of accuracy 0 the higher level first", below100(101, `level="3" accuracy="0"`, "") + below100(102, `level="12" accuracy="0"`, ""), "x", 102},
+		{"an overwritten rule's new level counts for those read later", below100(101, `level="0"`, "<match>NEVER</match>") +
+			`<rule id="101" level="3" overwrite="yes"><match>x</match></rule>` + below100(102, `level="7"`, ""), "x", 102},
 		{"a trailing comma is no parent", `<rule id="102" level="5"><if_sid>100, </if_sid><match>foo</match></rule>` +
 			`<rule id="100" level="1" overwrite="yes"><match>NEVER</match></rule>`, "nothing but foo", 0},
 		{"if_level goes below all that are asked so early", `<rule id="110" level="8"><if_level>5</if_level><match>foo</match></rule>`, "foo", 110},
@@ -454,6 +457,8 @@ func TestFaults(t *testing.T) {
 		{group(below100(101, `level="5"`, "<compiled_rule>x</compiled_rule>")), `no compiled_rule "x"`},
 		{group(below100(101, `level="5"`, "<srcip>10.0.0.0/255.0.0.0</srcip>")), "<srcip>:"},
 		{group(below100(101, `level="5"`, "<srcip>192.168.</srcip>")), "is no address"},
+		{group(below100(101, `level="5"`, "<ignore>srcport</ignore>")), "<ignore> names no field"},
+		{group(below100(101, `level="5"`, "<check_if_ignored>x</check_if_ignored>")), "name one or more of"},
 		{group(below100(101, `level="5"`, "<srcip>192.168.1.0/33</srcip>")), "want /0 to /32"},
 		{group(below100(101, `level="5"`, "<dstip>1.2.3.4.5</dstip>")), "is no address"},
 		{group(below100(101, `level="5"`, "<time>noon</time>")), "is no time range"},
