@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/yagura-hids/yagura/internal/osxml"
 	"github.com/yagura-hids/yagura/internal/rulecheck"
@@ -80,6 +82,9 @@ func (c *rulesCheckCmd) choose() error {
 		return fmt.Errorf("look for a ruleset: %w", err)
 	case info.IsDir():
 		c.Rules = c.Path
+	case strings.HasSuffix(c.Path, ".xml"):
+		dir := filepath.Dir(filepath.Dir(c.Path))
+		return &codeError{2, fmt.Errorf("%s is one file of a ruleset: name the folder that holds its rules/ and decoders/, such as %s", shorter(c.Path), dir)}
 	default:
 		c.Rules, c.Conf = "", c.Path
 	}

@@ -24,8 +24,8 @@ type importCmd struct {
 // Help adds what the flags don't say.
 func (importCmd) Help() string {
 	return `Brings what an OSSEC (2.8 to 4) or Wazuh 4 installation knows: ossec.conf, decoders, rules, lists (text and .cdb), the agents' keys and
-agent.conf. It changes nothing there, leaves out what it can't use and says why, and checks that the rest loads. Doing it again brings what has
-changed.
+agent.conf. It changes nothing there, leaves out what it can't use and says why, and checks that the rest loads. Doing it again brings what is
+new; a file that differs from the one brought is kept, and told, unless --force is given.
 
   yagura import /var/ossec --dry-run           what would come?
   sudo yagura import /var/ossec                bring it to ` + defaultImport() + `

@@ -59,6 +59,8 @@ type Engine struct {
 	asked   []asked
 	key     []byte // scratch
 	path    []int
+
+	conditions map[*rule.Rule][]rule.Condition // for Unmet
 }
 
 // New returns an engine for a ruleset.

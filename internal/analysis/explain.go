@@ -10,7 +10,15 @@ import (
 // Unmet returns the first thing that r asks of the event being analysed and doesn't get, and how many before it hold; ok is false if r gets all.
 // It's for Options.Trace.
 func (e *Engine) Unmet(r *rule.Rule) (c rule.Condition, before int, ok bool) {
-	for i, c := range e.set.Rules.Conditions(r) {
+	list, compiled := e.conditions[r]
+	if !compiled {
+		if e.conditions == nil {
+			e.conditions = map[*rule.Rule][]rule.Condition{}
+		}
+		list = e.set.Rules.Conditions(r)
+		e.conditions[r] = list
+	}
+	for i, c := range list {
 		if !c.Holds(&e.subject) {
 			return c, i, true
 		}

@@ -13,6 +13,8 @@ type Decoder struct {
 	Program, Prematch, Regex *pattern.Pattern // nil for none
 	AfterParent              bool             // the prematch looks behind the parent's
 	Continues                bool             // one of the same name before it; it is not asked on its own
+	Fields                   []string         // the dynamic ones that it may fill
+	AnyField                 bool             // it fills what the line names, as JSON does
 	Children                 []Decoder        // in the order in which they are asked
 }
 
@@ -23,9 +25,16 @@ func (t *Tree) Tops() (named, unnamed []Decoder) { return shown(t.named), shown(
 func shown(nodes []*node) []Decoder {
 	list := make([]Decoder, 0, len(nodes))
 	for _, n := range nodes {
+		var fields []string
+		for _, s := range n.order {
+			if s.dynamic != "" {
+				fields = append(fields, s.dynamic)
+			}
+		}
 		list = append(list, Decoder{
 			Name: n.name, Parent: n.parent, Pos: n.pos, Program: n.program.written(), Prematch: n.prematch.written(), Regex: n.regex.written(),
-			AfterParent: n.prematch != nil && n.prematch.offset == afterParent, Continues: n.inChain, Children: shown(n.children),
+			AfterParent: n.prematch != nil && n.prematch.offset == afterParent, Continues: n.inChain,
+			Fields: fields, AnyField: n.json != nil, Children: shown(n.children),
 		})
 	}
 	return list

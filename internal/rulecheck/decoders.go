@@ -54,3 +54,18 @@ func covers(one, other *pattern.Pattern) bool {
 	}
 	return other.Implies(one)
 }
+
+// anyField stands for all fields that a line may name.
+const anyField = "*"
+
+// fields returns the dynamic fields that decoders fill.
+func fields(list []decoder.Decoder) []string {
+	var names []string
+	for _, d := range list {
+		if d.AnyField {
+			names = append(names, anyField)
+		}
+		names = append(append(names, d.Fields...), fields(d.Children)...)
+	}
+	return names
+}

@@ -30,6 +30,7 @@ func Check(set *ruleset.Set, own func(file string) bool) []*osxml.Fault {
 	named, unnamed := set.Decoders.Tops()
 	c.decoders(named)
 	c.decoders(unnamed)
+	c.fields = append(fields(named), fields(unnamed)...)
 	c.rules(set.Rules.Rules())
 	var all *osxml.FaultError
 	if !errors.As(c.found.Err(), &all) {
@@ -45,6 +46,7 @@ type checker struct {
 	conditions map[*rule.Rule][]rule.Condition
 	never      map[*rule.Rule]bool         // rules that can't hold, as was told
 	hidden     map[*rule.Rule][]*rule.Rule // by what hides them
+	fields     []string                    // dynamic ones that decoders fill; anyField is among them if one fills what the line names
 	counted    map[int]bool                // composites that count some rule's events
 }
 

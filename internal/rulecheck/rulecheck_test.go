@@ -17,7 +17,8 @@ import (
 
 const (
 	decoders = `<decoder name="door"><program_name>^door$</program_name></decoder>
-<decoder name="door-key"><parent>door</parent><prematch>^key </prematch><regex offset="after_prematch">^(\d+)</regex><order>id</order></decoder>`
+<decoder name="door-key"><parent>door</parent><prematch>^key </prematch><regex offset="after_prematch">^(\d+)</regex><order>id</order></decoder>
+<decoder name="door-room"><parent>door</parent><prematch>^in </prematch><regex offset="after_prematch">^(\w+) (\w+) (\w+)</regex><order>room, a, b</order></decoder>`
 	base = `<rule id="1" level="0" noalert="1"><category>syslog</category><description>Top.</description></rule>
 <rule id="10" level="0"><decoded_as>door</decoded_as><description>Doors.</description></rule>
 <rule id="11" level="5"><if_sid>10</if_sid><match>^denied </match><description>Denied.</description><group>denied,</group></rule>
@@ -95,6 +96,9 @@ func TestRules(t *testing.T) {
 		{"a child decoder", `<rule id="20" level="9"><decoded_as>door-key</decoded_as></rule>`,
 			at(5, 1, "rule 20 can never hold: its decoded_as is a child decoder, which goes by its parent's name")},
 		{"a country", below(20, `level="9"`, "<srcgeoip>FR</srcgeoip>"), at(5, 1, "rule 20 can never hold: nothing finds a srcgeoip here")},
+
+		{"a field that no decoder finds", below(20, `level="9"`, `<field name="rom">hall</field>`), at(5, 1, "rule 20 can never hold: no decoder finds the field rom")},
+		{"a field that one finds", below(20, `level="9"`, `<field name="Room">hall</field>`), nil},
 
 		{"an empty alternative", below(20, `level="3"`, "<match>opened|</match>"),
 			at(5, 44, "rule 20: <match>: pattern 'opened|' has an empty alternative, which always matches")},

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/osxml"
 	"github.com/yagura-hids/yagura/internal/rule"
 )
@@ -110,6 +111,9 @@ func (c *checker) cannotHold(r *rule.Rule) (hint, why string) {
 		if strings.HasPrefix(cond.Element, "srcgeoip") || strings.HasPrefix(cond.Element, "dstgeoip") {
 			return "remove it", "nothing finds a " + cond.Element + " here"
 		}
+		if hint, missing := c.unknownField(cond); missing {
+			return hint, "no decoder finds the " + cond.Element
+		}
 	}
 	k := r.Correlation
 	switch {
@@ -128,6 +132,22 @@ func (c *checker) cannotHold(r *rule.Rule) (hint, why string) {
 			"no event is ever counted for its if_matched_group: no rule before it has that group, or other composites count their ids"
 	}
 	return "", ""
+}
+
+// unknownField tells whether a condition asks for a dynamic field that no decoder fills. A negated one may hold without.
+func (c *checker) unknownField(cond rule.Condition) (hint string, missing bool) {
+	name, dynamic := strings.CutPrefix(cond.Element, "field ")
+	if _, static := event.ParseField(name); !dynamic || static || strings.Contains(cond.How, "negate=yes") || slices.Contains(c.fields, anyField) {
+		return "", false
+	}
+	if slices.ContainsFunc(c.fields, func(f string) bool { return strings.EqualFold(f, name) }) {
+		return "", false
+	}
+	hint = "check its spelling, or name it in a decoder's <order>"
+	if like := rule.Nearest(name, c.fields); like != "" {
+		hint = "did you mean " + like + "?"
+	}
+	return hint, true
 }
 
 // uncounted says why no event is counted for a composite that names a rule.
