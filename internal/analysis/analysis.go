@@ -57,7 +57,9 @@ type Engine struct {
 	now     int64 // its time in seconds since 1970
 	prior   prior
 	asked   []asked
-	key     []byte // scratch
+	fires   []int    // the composite rules that fired on the event
+	firsts  []string // keys of what it was the first of, or not
+	key     []byte   // scratch
 	path    []int
 
 	conditions map[*rule.Rule][]rule.Condition // for Unmet
@@ -85,7 +87,8 @@ func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	e.text.Reset(d.Log)
 	e.set.Index.Scan(&e.text, &e.hits)
 	e.set.Decoders.Decode(d, &e.text, &e.hits)
-	e.state, e.prior, e.asked, e.path = state, prior{}, e.asked[:0], e.path[:0]
+	e.state, e.prior, e.path = state, prior{}, e.path[:0]
+	e.asked, e.fires, e.firsts = e.asked[:0], e.fires[:0], e.firsts[:0]
 	e.entry, e.now = Entry{Event: ev.ID, Time: ev.Time.UnixNano()}, ev.Time.Unix()
 	v := Verdict{Decoded: d}
 	if dropped, err := e.asDaemon(&v); dropped || err != nil {

@@ -483,3 +483,34 @@ func TestStateFails(t *testing.T) {
 		}
 	}
 }
+
+// A composite below another finds used up what its parent has just used, also when the event comes twice.
+func TestCompositeBelowComposite(t *testing.T) {
+	e := engine(t, `<rule id="901" level="12" frequency="1"><if_matched_sid>100</if_matched_sid></rule>
+<rule id="902" level="10"><if_sid>901</if_sid><if_matched_regex>^evt</if_matched_regex></rule>
+<rule id="903" level="13"><if_sid>901</if_sid><if_matched_regex>^evt high</if_matched_regex></rule>`)
+	for _, tt := range []struct {
+		line string
+		want []int
+	}{{"evt low", []int{100, 100, 901, 100, 100, 901}}, {"evt high", []int{100, 100, 903, 100, 100, 903}}} {
+		state := analysis.NewMemory(0)
+		for i, want := range tt.want {
+			for range 2 {
+				if v := e.analyze(t, state, i, tt.line); ruleID(v) != want {
+					t.Errorf("%s, event %d: rule %d, want %d", tt.line, i+1, ruleID(v), want)
+				}
+			}
+		}
+	}
+}
+
+// Of two rules that ask whether one event is the first, only the one asked first is told so.
+func TestFirstOnce(t *testing.T) {
+	e := engine(t, `<rule id="101" level="4"><match>^fts</match><if_fts/></rule><rule id="102" level="5"><if_sid>101</if_sid><if_fts/></rule>`)
+	state := analysis.NewMemory(0)
+	for i, want := range []int{101, 101, 0} {
+		if v := e.analyze(t, state, i/2, "fts user=joe"); ruleID(v) != want {
+			t.Errorf("time %d: rule %d, want %d", i+1, ruleID(v), want)
+		}
+	}
+}

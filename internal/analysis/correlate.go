@@ -49,6 +49,7 @@ func (e *Engine) correlates(r *rule.Rule) (bool, error) {
 	}
 	if a.item.fired(e.entry.Event) {
 		e.prior = prior{level: r.Level, logs: e.previous(r.Correlation, a.item)}
+		e.fires = append(e.fires, r.ID)
 		return true, nil
 	}
 	if a.done {
@@ -180,7 +181,8 @@ func (e *Engine) counts(c *rule.Correlation, past *Entry) bool {
 func (e *Engine) fire(r *rule.Rule, a *asked, deciding int) error {
 	c := r.Correlation
 	e.prior = prior{level: r.Level, logs: e.previous(c, a.item)}
-	if err := e.useUp(c, e.entry, r.Level); err != nil {
+	e.fires = append(e.fires, r.ID)
+	if err := e.useUp(c, e.entry, r.Level, r.ID); err != nil {
 		return err
 	}
 	places := []int{len(a.item.Past) - 1, deciding}
@@ -194,7 +196,7 @@ func (e *Engine) fire(r *rule.Rule, a *asked, deciding int) error {
 			if other.Correlation.Key == c.Key {
 				continue
 			}
-			if err := e.useUp(other.Correlation, *p, r.Level); err != nil {
+			if err := e.useUp(other.Correlation, *p, r.Level, r.ID); err != nil {
 				return err
 			}
 		}
@@ -234,7 +236,8 @@ func (e *Engine) comesLater(past *Entry) bool {
 // A barrier is one agent's: what happens on one host doesn't hide what happens on another.
 func barrierKey(c *rule.Correlation, agent string) string { return "barrier/" + c.Key + "/" + agent }
 
-// usedUp tells whether one of the entries stands at or before a mark of r's level or above that was made before this event.
+// usedUp tells whether one of the entries stands at or before a mark of r's level or above that was made before this event, or by a composite
+// that fired on it before r was asked.
 func (e *Engine) usedUp(r *rule.Rule, entries []Entry) (bool, error) {
 	item, err := e.state.Item(barrierKey(r.Correlation, e.entry.Event.Agent))
 	if item == nil || err != nil {
@@ -242,7 +245,8 @@ func (e *Engine) usedUp(r *rule.Rule, entries []Entry) (bool, error) {
 	}
 	for i := range item.Past {
 		mark := &item.Past[i]
-		if mark.Level < r.Level || !mark.By.before(&e.entry) {
+		made := mark.By.before(&e.entry) || mark.By.Event == e.entry.Event && slices.Contains(e.fires, mark.By.Rule)
+		if mark.Level < r.Level || !made {
 			continue
 		}
 		for k := range entries {
@@ -255,8 +259,8 @@ func (e *Engine) usedUp(r *rule.Rule, entries []Entry) (bool, error) {
 	return false, nil
 }
 
-// useUp marks the events that c looks at as used up at a level, as far as to an entry.
-func (e *Engine) useUp(c *rule.Correlation, to Entry, level int) error {
+// useUp marks the events that c looks at as used up at a level, as far as to an entry. maker is the composite that fires, 0 for none.
+func (e *Engine) useUp(c *rule.Correlation, to Entry, level, maker int) error {
 	key := barrierKey(c, to.Event.Agent)
 	item, err := e.state.Item(key)
 	if err != nil {
@@ -271,6 +275,7 @@ func (e *Engine) useUp(c *rule.Correlation, to Entry, level int) error {
 		}
 	}
 	by := e.entry
+	by.Rule = maker
 	if item.Past = append(item.Past, Entry{Event: to.Event, Time: to.Time, Level: level, By: &by}); len(item.Past) > maxMarks {
 		item.Past = slices.Delete(item.Past, 0, 1)
 	}
@@ -282,6 +287,11 @@ func (e *Engine) useUp(c *rule.Correlation, to Entry, level int) error {
 func (e *Engine) remember(verdict *rule.Rule) error {
 	if verdict != nil {
 		for _, c := range e.set.Rules.Counters(verdict.ID) {
+			if e.prior.level > 0 {
+				if err := e.useUp(c.Correlation, e.entry, e.prior.level, 0); err != nil {
+					return err
+				}
+			}
 			if err := e.counted(c, verdict); err != nil {
 				return err
 			}
@@ -321,10 +331,7 @@ func (e *Engine) counted(c rule.Counter, verdict *rule.Rule) error {
 	}
 	a.item.Past = append(a.item.Past, entry)
 	trim(a.item, c.Correlation)
-	if e.prior.level == 0 {
-		return nil
-	}
-	return e.useUp(c.Correlation, e.entry, e.prior.level)
+	return nil
 }
 
 // shorten cuts a text to maxText, not in the middle of a character.

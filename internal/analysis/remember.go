@@ -77,6 +77,10 @@ func (e *Engine) tooSoon(r *rule.Rule) (bool, error) {
 
 // first tells whether nothing was kept under key before this event, and keeps that it was.
 func (e *Engine) first(key string) (bool, error) {
+	if slices.Contains(e.firsts, key) { // another rule asked it of this event
+		return false, nil
+	}
+	e.firsts = append(e.firsts, key)
 	item, err := e.state.Item(key)
 	if err != nil || item != nil {
 		return err == nil && item.find(e.entry.Event) == 0, err
