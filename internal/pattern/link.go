@@ -95,11 +95,14 @@ func (n *node) linkRepeat(g *prog) {
 	n.short = n.sure && n.max < 0 && n.min <= 1
 }
 
-// linkTail gathers the literals on the way from the repeat to the first branching.
+// maxTail bounds a tail: more literals hardly tell more.
+const maxTail = 8
+
+// linkTail gathers the first literals on the way from the repeat to the first branching.
 func (n *node) linkTail() {
 	var gap *byteSet
 	parts := 0 // since the last literal
-	for c := n.next; c != nil && c.op != opSplit; c = c.next {
+	for c := n.next; c != nil && c.op != opSplit && len(n.tail) < maxTail; c = c.next {
 		switch c.op {
 		case opLiteral:
 			if parts > 1 {
