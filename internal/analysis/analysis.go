@@ -158,8 +158,12 @@ func (e *Engine) check(r *rule.Rule) (*rule.Rule, error) {
 	if len(children) > 0 {
 		e.trace(r, TryingChildren)
 	}
-	for _, child := range children {
-		if found, err := e.check(child); found != nil || err != nil {
+	for i := range children {
+		child := &children[i]
+		if e.opts.Trace == nil && !child.Possible(&e.subject) {
+			continue
+		}
+		if found, err := e.check(child.Rule); found != nil || err != nil {
 			return found, err
 		}
 	}

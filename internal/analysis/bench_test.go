@@ -17,7 +17,7 @@ import (
 	"github.com/yagura-hids/yagura/rules"
 )
 
-func loadSet(b *testing.B, dir string) *ruleset.Set {
+func loadSet(b testing.TB, dir string) *ruleset.Set {
 	b.Helper()
 	fsys, files, err := ruleset.Choose(rules.FS, dir)
 	if err != nil {

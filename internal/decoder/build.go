@@ -46,6 +46,7 @@ func (b *Builder) Build() (*Tree, error) {
 	for i, name := range builtin {
 		b.identify(name, len(b.nodes)+1+i)
 	}
+	b.tree.open()
 	return &b.tree, b.faults.Err()
 }
 

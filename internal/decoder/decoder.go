@@ -72,6 +72,7 @@ type node struct {
 type Tree struct {
 	named, unnamed []*node
 	wazuh          bool
+	opened         [256][]*node // of unnamed, those that can match in a log that begins with the byte
 	ids            map[string]int
 	programs       sync.Map     // program name → []*node of named that accept it
 	known          atomic.Int64 // how many programs it holds
@@ -98,8 +99,11 @@ func (t *Tree) ID(name string) (int, bool) {
 // Decode finds d's decoder and fields. text holds d.Log, and hits what the ruleset's index found in it.
 func (t *Tree) Decode(d *event.Decoded, text *pattern.Text, hits *pattern.Hits) {
 	list := t.unnamed
-	if d.Program != "" {
+	switch {
+	case d.Program != "":
 		list = t.accepting(d.Program)
+	case d.Log != "":
+		list = t.opened[d.Log[0]]
 	}
 	for _, top := range list {
 		rest := 0
@@ -112,6 +116,25 @@ func (t *Tree) Decode(d *event.Decoded, text *pattern.Text, hits *pattern.Hits) 
 		run := run{d: d, text: text, hits: hits, wazuh: t.wazuh, parentRest: rest}
 		run.top(top)
 		return
+	}
+}
+
+// open sorts the unnamed decoders by what a log can begin with.
+func (t *Tree) open() {
+	seen := map[string][]*node{} // lists by which decoders are in them
+	for b := range t.opened {
+		members := make([]byte, len(t.unnamed))
+		var list []*node
+		for i, top := range t.unnamed {
+			if top.prematch == nil || top.prematch.Opens(byte(b)) {
+				members[i] = 1
+				list = append(list, top)
+			}
+		}
+		if old, ok := seen[string(members)]; ok {
+			list = old
+		}
+		seen[string(members)], t.opened[b] = list, list
 	}
 }
 
@@ -140,8 +163,7 @@ func (c *condition) after(text *pattern.Text, from int, hits *pattern.Hits) (int
 	if !hits.Possible(c.number) {
 		return 0, false
 	}
-	_, end, ok := c.Find(text, from, nil)
-	return end, ok
+	return c.End(text, from)
 }
 
 // run is the decoding of one event.

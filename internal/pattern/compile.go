@@ -113,9 +113,13 @@ func (p *Pattern) treeError(err error) error {
 	return &SyntaxError{p.source, 0, msg, hint}
 }
 
+// slowSteps is how many steps of a prog a byte costs the last resorts.
+const slowSteps = 16
+
 // findSlowly is find by the last resorts.
 func (p *Pattern) findSlowly(t *Text, from int, caps []string) ([]string, int, bool) {
 	text := t.s[from:]
+	t.work.spent += slowSteps * len(text)
 	if p.linear == nil || p.dollar && strings.HasSuffix(text, "\n") && p.full() != nil {
 		return p.findFull(text, from, caps)
 	}

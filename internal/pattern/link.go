@@ -2,38 +2,63 @@ package pattern
 
 // link fills in what a finished graph tells: what follows each repeat, and where a match can begin.
 func (g *prog) link() {
-	seen := map[*node]bool{}
-	chained := map[*node]bool{}
 	var order []*node
-	g.start.each(seen, func(n *node) {
+	g.start.each(g.walk(), func(n *node) {
 		order = append(order, n)
-		switch n.op {
-		case opRepeat:
-			n.linkRepeat()
-		case opSplit:
-			n.linkSplit()
-			chained[n.other] = true
+		if n.op == opSplit {
+			n.other.chained = true
 		}
 	})
 	for _, n := range order {
-		if n.op == opSplit && !chained[n] {
+		switch n.op {
+		case opRepeat:
+			n.linkRepeat(g)
+		case opSplit:
+			n.linkSplit(g)
+		}
+	}
+	for _, n := range order {
+		if n.op == opSplit && !n.chained {
 			n.linkJump()
+		}
+		if n.op == opSplit && !n.chained || n.op == opRepeat && !n.sure {
+			g.choices++
+			n.choice = g.choices
 		}
 	}
 	g.atStart = g.start.onlyAtStart()
 	var set byteSet
-	if !g.start.begins(&set, map[*node]bool{}, true) {
-		g.first = &set
+	if open := g.start.begins(&set, g.walk(), !g.atStart); !open && g.atStart {
+		g.opening = &set
+	} else if !open {
+		g.pairs = new(pairs)
+		g.start.pairs(g.pairs, g.walk(), nil)
 	}
-	switch n := g.start.skip(opSave); n.op {
-	case opLiteral:
-		g.prefix = n.literal
-	case opRepeat:
-		g.lead = n.slot
+	if n := g.start.skip(opSave); n.op == opLiteral {
+		g.prefix, g.rare = n.literal, rarest(n.literal)
 	}
+	g.linkLead()
 	if g.start.skip(opStart).op == opLiteral {
 		g.needs = nil // to look for the literal at the start is enough
 	}
+}
+
+// linkLead finds a repeat that a match can begin with.
+func (g *prog) linkLead() {
+	if g.atStart || g.repeats == 0 {
+		return
+	}
+	var lead *node
+	others := new(pairs)
+	if g.start.pairs(others, g.walk(), &lead); lead != nil {
+		g.lead, g.others = lead.slot, others
+	}
+}
+
+// walk returns a new number for nodes to be marked with on one walk over the graph.
+func (g *prog) walk() int {
+	g.walks++
+	return g.walks
 }
 
 // skip returns the first node from n on that neither saves a place nor does what also is.
@@ -45,27 +70,64 @@ func (n *node) skip(also op) *node {
 }
 
 // linkRepeat finds out what follows the repeat, and whether that leaves it only one end to try.
-func (n *node) linkRepeat() {
+func (n *node) linkRepeat(g *prog) {
+	for b := range n.set {
+		if !n.set[b] && lowerByte(byte(b)) == byte(b) {
+			n.stops, n.stop = n.stops+1, byte(b)
+		}
+	}
 	var set byteSet
-	if n.next.begins(&set, map[*node]bool{}, false) {
+	if n.next.begins(&set, g.walk(), false) {
 		return
+	}
+	if n.stops <= 1 && n.slot > 0 && !n.lazy {
+		n.linkTail()
 	}
 	n.follow, n.sure = &set, true
 	if after := n.next.skip(opSave); after.op == opLiteral {
-		n.literal = after.literal
+		n.literal, n.rare = after.literal, rarest(after.literal)
 	}
 	for b := range set {
 		if set[b] && n.set[b] {
 			n.sure = false
 		}
 	}
+	n.short = n.sure && n.max < 0 && n.min <= 1
 }
 
-// linkSplit finds out with what the first branch begins, so that it need not be tried elsewhere.
-func (n *node) linkSplit() {
-	var set byteSet
-	if !n.next.begins(&set, map[*node]bool{}, false) {
+// maxTail bounds a tail: more literals hardly tell more.
+const maxTail = 8
+
+// linkTail gathers the first literals on the way from the repeat to the first branching.
+func (n *node) linkTail() {
+	var gap *byteSet
+	parts := 0 // since the last literal
+	for c := n.next; c != nil && c.op != opSplit && len(n.tail) < maxTail; c = c.next {
+		switch c.op {
+		case opLiteral:
+			if parts > 1 {
+				gap = nil
+			}
+			n.tail = append(n.tail, tailPart{c.literal, rarest(c.literal), gap})
+			gap, parts = nil, 0
+		case opRepeat, opSet:
+			gap = c.set
+			parts++
+		}
+	}
+}
+
+// linkSplit finds out with what each branch begins, so that it need not be tried elsewhere.
+func (n *node) linkSplit(g *prog) {
+	var set, rival byteSet
+	if !n.next.begins(&set, g.walk(), false) {
 		n.follow = &set
+	}
+	if first := n.next.skip(opSave); first.op == opLiteral {
+		n.literal = first.literal
+	}
+	if (!n.chained || n.other.op != opSplit) && !n.other.begins(&rival, g.walk(), false) {
+		n.rival = &rival
 	}
 }
 
@@ -92,20 +154,20 @@ func (n *node) linkJump() {
 }
 
 // each calls do for every node from n on.
-func (n *node) each(seen map[*node]bool, do func(*node)) {
-	for n != nil && !seen[n] {
-		seen[n] = true
+func (n *node) each(walk int, do func(*node)) {
+	for n != nil && n.walked != walk {
+		n.walked = walk
 		do(n)
-		n.other.each(seen, do)
+		n.other.each(walk, do)
 		n = n.next
 	}
 }
 
 // begins adds the bytes with which a match of n can begin; later says that n does not stand at the start of the text. It tells whether that
 // match may also be empty, so that any byte can stand there. Bytes are those of a lowered text.
-func (n *node) begins(set *byteSet, seen map[*node]bool, later bool) (open bool) {
-	for !seen[n] {
-		seen[n] = true
+func (n *node) begins(set *byteSet, walk int, later bool) (open bool) {
+	for n.walked != walk {
+		n.walked = walk
 		switch n.op {
 		case opMatch:
 			return true
@@ -127,7 +189,7 @@ func (n *node) begins(set *byteSet, seen map[*node]bool, later bool) (open bool)
 				return false
 			}
 		case opSplit:
-			if n.other.begins(set, seen, later) {
+			if n.other.begins(set, walk, later) {
 				return true
 			}
 		}

@@ -66,10 +66,7 @@ func (f literalFinder) find(re *syntax.Regexp) known {
 		k := f.find(re.Sub[0])
 		return known{some: better(k.some, k.all)}
 	case syntax.OpRepeat:
-		if re.Min > 0 {
-			k := f.find(re.Sub[0])
-			return known{some: better(k.some, k.all)}
-		}
+		return f.repeat(re)
 	case syntax.OpQuest:
 		if k := f.find(re.Sub[0]); k.all != nil && len(k.all) < maxJoined {
 			return known{all: append([]string{""}, k.all...)}
@@ -83,6 +80,23 @@ func (f literalFinder) find(re *syntax.Regexp) known {
 		return known{all: []string{""}}
 	}
 	return known{}
+}
+
+// repeat finds what the repeats that there are at least hold, joined if they are known.
+func (f literalFinder) repeat(re *syntax.Regexp) known {
+	if re.Min == 0 {
+		return known{}
+	}
+	k := f.find(re.Sub[0])
+	run := k.all
+	for n := 1; n < re.Min && n < maxJoined; n++ {
+		joined := join(run, k.all)
+		if joined == nil {
+			break
+		}
+		run = joined
+	}
+	return known{some: better(k.some, run)}
 }
 
 // literal returns the literal if all of it is bytes. Of the rest the longest part would do, but is not worth the code.

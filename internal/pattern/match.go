@@ -14,6 +14,12 @@ const (
 	bytesPerStep = 16 // of a run
 )
 
+// freeSteps, and one for each byte, are taken before a match begins to remember.
+const freeSteps = 256
+
+// maxTried bounds the memory of that, in words.
+const maxTried = 1 << 18
+
 // longRun is the length from which it pays to remember that a run led nowhere.
 const longRun = 16
 
@@ -31,13 +37,18 @@ const (
 
 // scratch is the memory of one match: where to try again, and what was found.
 type scratch struct {
-	s     []byte // the lowered subject
-	from  int    // its offset in the text
-	wide  bool   // sets take UTF-8 characters, and the subject has some
-	want  bool   // captures are wanted
-	steps int    // left to take
+	s     []byte   // the lowered subject
+	from  int      // its offset in the text
+	wide  bool     // sets take UTF-8 characters, and the subject has some
+	want  bool     // captures are wanted
+	steps int      // left to take
+	spent int      // in earlier matches in the text
+	floor int      // at so few left, the match begins to remember its choices, or gives up
+	tried []uint64 // by choice and position, a bit: it led, or leads, nowhere; empty before the match remembers
+	dirty bool     // slots holds positions
 	stack []frame
 	slots []int  // positions in s, -1 for none
+	last  []int  // by number of unbounded repeat: the last end that leaves room for its tail; unknown: not looked for yet
 	spans []span // by number of unbounded repeat: where it led nowhere; stale unless marked
 	// To remember those ends keeps what would be quadratic linear: \S+: \S+x on a long word.
 	marked bool
@@ -65,54 +76,76 @@ const (
 type frame struct {
 	n                 *node
 	kind              frameKind
-	pos, limit, start int
+	pos, limit, start int32
 }
 
 // run looks for the leftmost match in t from offset from on. It returns the offset of its end.
 func (g *prog) run(t *Text, from int, want bool) (int, outcome) {
 	w := &t.work
-	w.s, w.from, w.want, w.wide, w.marked = t.lower[from:], from, want, g.utf8 && !t.ascii, false
-	w.steps = (stepsPerByte+g.size/nodesPerStep)*len(w.s) + extraSteps
+	w.s, w.from, w.want, w.wide, w.marked, w.dirty = t.lower[from:], from, want, g.utf8 && !t.ascii, false, false
+	budget := (stepsPerByte+g.size/nodesPerStep)*len(w.s) + extraSteps
+	w.steps, w.floor = budget, budget-len(w.s)-freeSteps
+	w.tried, w.last = w.tried[:0], w.last[:0]
 	if want {
-		w.slots = w.slots[:0]
-		for range g.slots {
-			w.slots = append(w.slots, -1)
-		}
+		w.clearSlots(g)
 	}
-	if len(g.needs) > 0 && !bytes.Contains(w.s, g.needs) {
+	end, result := w.search(g)
+	w.spent += budget - w.steps
+	return end, result
+}
+
+// search tries every position where a match can begin.
+func (w *scratch) search(g *prog) (int, outcome) {
+	if w.from > 0 && len(g.needs) > 0 && !bytes.Contains(w.s, g.needs) { // from 0 on, the index has looked
 		return 0, noMatch
 	}
 	if g.atStart {
-		return w.try(g.start, 0)
+		return w.try(g, 0)
 	}
 	for pos := 0; pos <= len(w.s); pos++ {
+		before := pos
 		if pos = g.candidate(w.s, pos); pos < 0 {
+			w.steps -= (len(w.s) - before) / bytesPerStep
 			return 0, noMatch
 		}
+		w.steps -= (pos - before) / bytesPerStep
 		if w.wide && inside(w.s, pos) {
 			continue
 		}
-		if end, result := w.try(g.start, pos); result != noMatch {
+		if end, result := w.try(g, pos); result != noMatch {
 			return end, result
 		}
-		if sp, ok := w.span(g.lead); ok && sp.start <= pos && pos <= sp.hi {
-			pos = sp.hi
+		if w.dirty {
+			w.clearSlots(g)
+		}
+		if sp, ok := w.span(g.lead); ok && sp.start <= pos {
+			for pos < sp.hi && !g.others.accept(w.s[pos+1:]) {
+				pos++
+			}
 		}
 	}
 	return 0, noMatch
+}
+
+// clearSlots forgets all positions.
+func (w *scratch) clearSlots(g *prog) {
+	w.slots, w.dirty = w.slots[:0], false
+	for range g.slots {
+		w.slots = append(w.slots, -1)
+	}
 }
 
 // candidate returns the first position from pos on where a match can begin, -1 if there is none.
 func (g *prog) candidate(s []byte, pos int) int {
 	switch {
 	case len(g.prefix) > 0:
-		i := bytes.Index(s[pos:], g.prefix)
+		i := index(s[pos:], g.prefix, g.rare)
 		if i < 0 {
 			return -1
 		}
 		return pos + i
-	case pos > 0 && g.first != nil:
-		for pos < len(s) && !g.first[s[pos]] {
+	case pos > 0 && g.pairs != nil:
+		for pos < len(s) && !g.pairs.accept(s[pos:]) {
 			pos++
 		}
 	}
@@ -120,11 +153,11 @@ func (g *prog) candidate(s []byte, pos int) int {
 }
 
 // try looks for a match that begins at pos.
-func (w *scratch) try(n *node, pos int) (int, outcome) {
+func (w *scratch) try(g *prog, pos int) (int, outcome) {
+	n, s, ok := g.start, w.s, true
 	w.stack = w.stack[:0]
-	ok := true
 	for {
-		if w.steps--; w.steps < 0 || len(w.stack) > maxFrames {
+		if w.steps--; w.steps < w.floor && !w.remember(g) {
 			return 0, gaveUp
 		}
 		if !ok {
@@ -139,22 +172,42 @@ func (w *scratch) try(n *node, pos int) (int, outcome) {
 		case opMatch:
 			return w.from + pos, matched
 		case opSplit:
-			n = w.branch(n, pos)
+			if len(w.stack) > maxFrames {
+				return 0, gaveUp
+			}
+			if ok = !w.again(n, pos); ok {
+				n = w.branch(n, pos)
+			}
 			continue
 		case opSave:
 			if w.want {
-				w.stack = append(w.stack, frame{n: n, kind: undoSave, pos: w.slots[n.slot]})
-				w.slots[n.slot] = pos
+				w.save(n, pos)
 			}
 		case opLiteral:
-			if ok = bytes.HasPrefix(w.s[pos:], n.literal); ok {
+			if ok = pos < len(s) && s[pos] == n.literal[0] && bytes.HasPrefix(s[pos:], n.literal); ok {
 				pos += len(n.literal)
 			}
 		case opSet:
-			if ok = pos < len(w.s) && n.set[w.s[pos]]; ok {
+			if ok = pos < len(s) && n.set[s[pos]]; ok {
 				pos += w.width(pos)
 			}
 		case opRepeat:
+			if n.min == n.max {
+				pos = w.take(n, pos)
+				ok = pos >= 0
+				break
+			}
+			if n.short && !w.wide && !w.marked {
+				if end := shortRun(n, s, pos); end-pos < longRun {
+					ok = end-pos >= n.min && (end == len(s) || n.follow[s[end]])
+					pos = end
+					if ok && len(n.literal) > 0 {
+						n, pos, ok = w.pass(n, pos)
+						continue
+					}
+					break
+				}
+			}
 			pos, ok = w.enter(n, pos)
 		default:
 			ok = w.holds(n.op, pos)
@@ -163,21 +216,78 @@ func (w *scratch) try(n *node, pos int) (int, outcome) {
 	}
 }
 
-// branch returns the first alternative of the split n worth trying at pos, and notes the others.
+// pass goes from the end of the repeat n behind the literal that follows it.
+func (w *scratch) pass(n *node, pos int) (*node, int, bool) {
+	end := pos + len(n.literal)
+	if !bytes.HasPrefix(w.s[pos:], n.literal) {
+		return nil, 0, false
+	}
+	for n = n.next; n.op == opSave; n = n.next {
+		if w.want {
+			w.save(n, pos)
+		}
+	}
+	return n.next, end, true
+}
+
+// shortRun returns how far the repeat n can go from pos, in no more than longRun bytes.
+func shortRun(n *node, s []byte, pos int) int {
+	end := pos
+	for end < len(s) && n.set[s[end]] && end-pos < longRun {
+		end++
+	}
+	return end
+}
+
+// save notes the position in a slot, and what to put back there if something else is to be tried.
+func (w *scratch) save(n *node, pos int) {
+	w.dirty = true
+	if len(w.stack) > 0 {
+		w.stack = append(w.stack, frame{n: n, kind: undoSave, pos: int32(w.slots[n.slot])})
+	}
+	w.slots[n.slot] = pos
+}
+
+// remember makes the match note its choices from now on, so that it takes none twice. It can't if it does already, or if that is too much.
+func (w *scratch) remember(g *prog) bool {
+	words := (g.choices*(len(w.s)+1) + 63) / 64
+	if len(w.tried) > 0 || words > maxTried {
+		return false
+	}
+	w.floor, w.tried = 0, append(w.tried, make([]uint64, words)...)
+	return true
+}
+
+// again tells whether the choice n was taken at pos before, and notes that it is. What led nowhere once always does.
+func (w *scratch) again(n *node, pos int) bool {
+	if len(w.tried) == 0 || n.choice == 0 {
+		return false
+	}
+	bit := (n.choice-1)*(len(w.s)+1) + pos
+	word, mask := &w.tried[bit>>6], uint64(1)<<(bit&63)
+	seen := *word&mask != 0
+	*word |= mask
+	return seen
+}
+
+// branch returns the first alternative of the split n worth trying at pos, and notes the others, if they are.
 func (w *scratch) branch(n *node, pos int) *node {
 	if pos < len(w.s) {
 		b := w.s[pos]
 		if n.jump != nil {
 			n = n.jump[b]
 		}
-		for n.op == opSplit && n.follow != nil && !n.follow[b] {
+		for n.op == opSplit && (n.follow != nil && !n.follow[b] || !bytes.HasPrefix(w.s[pos:], n.literal)) {
 			n = n.other
+		}
+		if n.op == opSplit && n.rival != nil && !n.rival[b] {
+			return n.next
 		}
 	}
 	if n.op != opSplit {
 		return n
 	}
-	w.stack = append(w.stack, frame{n: n.other, kind: trySplit, pos: pos})
+	w.stack = append(w.stack, frame{n: n.other, kind: trySplit, pos: int32(pos)})
 	return n.next
 }
 
@@ -227,12 +337,10 @@ func inside(s []byte, pos int) bool {
 // enter begins the repeat n at pos and returns where it ends first.
 func (w *scratch) enter(n *node, pos int) (end int, ok bool) {
 	least := pos
-	w.steps -= n.min / bytesPerStep
-	for range n.min {
-		if least >= len(w.s) || !n.set[w.s[least]] {
+	if n.min > 0 {
+		if least = w.take(n, pos); least < 0 {
 			return 0, false
 		}
-		least += w.width(least)
 	}
 	known, ok := w.span(n.slot)
 	if ok && known.has(least) {
@@ -247,12 +355,32 @@ func (w *scratch) enter(n *node, pos int) (end int, ok bool) {
 		end, hi = known.lo-1, known.hi
 	}
 	if n.slot > 0 && hi-pos >= longRun {
-		w.stack = append(w.stack, frame{n: n, kind: markSpan, pos: least, limit: hi, start: pos})
+		w.stack = append(w.stack, frame{n: n, kind: markSpan, pos: int32(least), limit: int32(hi), start: int32(pos)})
+	}
+	if len(n.tail) > 1 {
+		end = min(end, w.latest(n))
 	}
 	if n.sure {
 		return end, end == hi && (end == len(w.s) || n.follow[w.s[end]])
 	}
 	return w.less(n, end, least)
+}
+
+// take takes the characters that the repeat n needs at least, and returns where they end, -1 if they aren't there.
+func (w *scratch) take(n *node, pos int) int {
+	w.steps -= n.min / bytesPerStep
+	s := w.s
+	for range n.min {
+		if pos >= len(s) || !n.set[s[pos]] {
+			return -1
+		}
+		if w.wide {
+			pos += w.width(pos)
+		} else {
+			pos++
+		}
+	}
+	return pos
 }
 
 // runEnd returns how far the repeat n can go from start.
@@ -269,8 +397,19 @@ func (w *scratch) runEnd(n *node, start int) int {
 	} else if sp, ok := w.span(n.slot); ok && pos < sp.lo {
 		s = s[:sp.lo] // if the run gets there, it is known to lead nowhere further
 	}
-	for pos < len(s) && set[s[pos]] {
-		pos++
+	switch {
+	case n.stops == 0:
+		pos = len(s)
+	case n.stops == 1:
+		if i := bytes.IndexByte(s[pos:], n.stop); i < 0 {
+			pos = len(s)
+		} else {
+			pos += i
+		}
+	default:
+		for pos < len(s) && set[s[pos]] {
+			pos++
+		}
 	}
 	w.steps -= (pos - start) / bytesPerStep
 	return pos
@@ -286,14 +425,23 @@ func (w *scratch) fits(n *node, pos int) bool {
 
 // less lets the greedy repeat n end at the last fitting position from end down to least.
 func (w *scratch) less(n *node, end, least int) (int, bool) {
-	if lit := n.literal; len(lit) > 0 && end-least >= longRun && !w.wide {
-		end = least + bytes.LastIndex(w.s[least:min(end+len(lit), len(w.s))], lit)
-	}
-	for end >= least && !w.fits(n, end) {
+	begin := end
+	for {
+		if lit := n.literal; len(lit) > 0 && end-least >= longRun && !w.wide {
+			end = least + lastIndex(w.s[least:min(end+len(lit), len(w.s))], lit, n.rare)
+		} else {
+			for end >= least && !w.fits(n, end) {
+				end--
+			}
+		}
+		if end < least || !w.again(n, end) {
+			break
+		}
 		end--
 	}
+	w.steps -= (begin - end) / bytesPerStep
 	if end > least {
-		w.stack = append(w.stack, frame{n: n, kind: tryLess, pos: end - 1, limit: least})
+		w.stack = append(w.stack, frame{n: n, kind: tryLess, pos: int32(end - 1), limit: int32(least)})
 	}
 	return end, end >= least
 }
@@ -306,13 +454,16 @@ func (w *scratch) more(n *node, start, least, pos int) (int, bool) {
 	}
 	known, ok := w.span(n.slot)
 	for {
+		if n.stops <= 1 && n.max < 0 && !ok {
+			pos = w.leap(n, pos)
+		}
 		if ok && known.has(pos) {
 			w.mark(n, span{start, least, known.hi})
 			return 0, false
 		}
-		if w.fits(n, pos) {
+		if w.fits(n, pos) && !w.again(n, pos) {
 			w.steps -= (pos - begin) / bytesPerStep
-			w.stack = append(w.stack, frame{n: n, kind: tryMore, pos: pos, limit: least, start: start})
+			w.stack = append(w.stack, frame{n: n, kind: tryMore, pos: int32(pos), limit: int32(least), start: int32(start)})
 			return pos, true
 		}
 		if pos >= limit || !n.set[w.s[pos]] {
@@ -324,35 +475,53 @@ func (w *scratch) more(n *node, start, least, pos int) (int, bool) {
 	}
 }
 
+// leap returns where the literal behind the lazy repeat n, which takes nearly all, comes first, or else where the repeat must end.
+func (w *scratch) leap(n *node, pos int) int {
+	if len(n.literal) == 0 || w.wide {
+		return pos
+	}
+	s := w.s[pos:]
+	if i := index(s, n.literal, n.rare); i >= 0 {
+		s = s[:i]
+	}
+	if n.stops == 1 {
+		if i := bytes.IndexByte(s, n.stop); i >= 0 {
+			return pos + i
+		}
+	}
+	return pos + len(s)
+}
+
 // back takes frames off the stack until one leads on. A nil node says that none is left; false that this one failed.
 func (w *scratch) back() (n *node, pos int, ok bool) {
 	for len(w.stack) > 0 {
 		f := w.stack[len(w.stack)-1]
 		w.stack = w.stack[:len(w.stack)-1]
+		at, limit, start := int(f.pos), int(f.limit), int(f.start)
 		switch f.kind {
 		case trySplit:
-			return f.n, f.pos, true
+			return f.n, at, true
 		case tryLess:
-			pos, ok = w.less(f.n, f.pos, f.limit)
+			pos, ok = w.less(f.n, at, limit)
 			return f.n.next, pos, ok
 		case tryMore:
-			if f.pos < len(w.s) && f.n.set[w.s[f.pos]] && !w.full(f) {
-				pos, ok = w.more(f.n, f.start, f.limit, f.pos+1)
+			if at < len(w.s) && f.n.set[w.s[at]] && !w.full(f.n, start, at) {
+				pos, ok = w.more(f.n, start, limit, at+1)
 				return f.n.next, pos, ok
 			}
-			w.mark(f.n, span{f.start, f.limit, f.pos})
+			w.mark(f.n, span{start, limit, at})
 		case undoSave:
-			w.slots[f.n.slot] = f.pos
+			w.slots[f.n.slot] = at
 		case markSpan:
-			w.mark(f.n, span{f.start, f.pos, f.limit})
+			w.mark(f.n, span{start, at, limit})
 		}
 	}
 	return nil, 0, false
 }
 
-// full tells whether a lazy repeat has taken all it may.
-func (w *scratch) full(f frame) bool {
-	return f.n.max >= 0 && f.pos >= w.runEnd(f.n, f.start)
+// full tells whether the lazy repeat n, begun at start, has taken all it may at pos.
+func (w *scratch) full(n *node, start, pos int) bool {
+	return n.max >= 0 && pos >= w.runEnd(n, start)
 }
 
 // mark notes where the unbounded repeat n led nowhere.

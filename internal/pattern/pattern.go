@@ -135,6 +135,12 @@ func (p *Pattern) Find(t *Text, from int, caps []string) (captures []string, end
 	return p.find(t, from, caps, true)
 }
 
+// End is Find without captures.
+func (p *Pattern) End(t *Text, from int) (end int, ok bool) {
+	_, end, ok = p.find(t, from, nil, false)
+	return end, ok
+}
+
 // Groups returns how many capturing groups the pattern has.
 func (p *Pattern) Groups() int { return p.groups }
 
@@ -155,6 +161,17 @@ func (p *Pattern) Dialect() Dialect { return p.dialect }
 // Kelvin sign or the long s, which fold into ASCII, may match without.
 func (p *Pattern) Literals() []string { return p.literals }
 
+// Opens tells whether the pattern can match in a text that begins with the byte b.
+func (p *Pattern) Opens(b byte) bool {
+	switch b = lowerByte(b); {
+	case b >= utf8.RuneSelf: // may fold into ASCII
+		return true
+	case p.anchored != nil:
+		return !p.anchored.start || len(p.anchored.text) == 0 || p.anchored.text[0] == b
+	}
+	return p.prog == nil || p.prog.opening == nil || p.prog.opening[b]
+}
+
 // Overruns returns how often a match was given up at its time limit, and so taken for none.
 func (p *Pattern) Overruns() uint64 { return p.overruns.Load() }
 
@@ -165,11 +182,15 @@ func (p *Pattern) find(t *Text, from int, caps []string, want bool) ([]string, i
 		end, ok := p.anchored.find(t.lower[from:])
 		return caps, from + end, ok
 	case p.osMatch != nil && (t.ascii || p.osMatch.direct || p.osMatch.ascii && !t.fold):
+		t.work.spent += len(p.osMatch.alternatives) * (len(t.lower) - from) / bytesPerStep
 		return caps, from, p.osMatch.match(t.lower[from:])
 	case p.osMatch != nil:
 		return caps, from, p.linear().MatchString(t.s[from:])
 	}
 	if p.prog != nil && p.prog.serves(t) {
+		if !p.prog.opens(t.lower[from:]) {
+			return caps, 0, false
+		}
 		if end, result := p.prog.run(t, from, want); result != gaveUp {
 			if want && result == matched {
 				caps = t.work.appendCaptures(caps, t.s, p.places)

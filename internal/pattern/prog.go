@@ -16,10 +16,15 @@ type prog struct {
 	slots   int      // two per group, from 2 on; slots 0 and 1 are not kept
 	repeats int      // how many nodes are unbounded repeats
 	atStart bool     // can match only at the start
+	opening *byteSet // atStart: a match begins with one of these; nil: with any, or it may be empty
 	prefix  []byte   // every match begins with it; may be empty
-	first   *byteSet // a match not at the start begins with one of these; nil: any, or it may be empty
-	lead    int      // 1 + number of the unbounded repeat that every match begins with; 0: none
+	rare    int      // which of its bytes to look for
+	pairs   *pairs   // a match not at the start begins like this; nil: anyhow, or it may be empty
+	lead    int      // 1 + number of an unbounded repeat that matches can begin with; 0: none
+	others  *pairs   // the other matches begin like this
+	walks   int      // over the graph, while it is linked
 	needs   []byte   // every match holds it; empty if to look for it does not pay
+	choices int      // how many nodes have a number as a choice
 	size    int
 }
 
@@ -46,15 +51,31 @@ type node struct {
 	op      op
 	lazy    bool
 	sure    bool // opRepeat: what follows cannot begin inside the run, so only its end will do
+	short   bool // opRepeat: sure, unbounded, and needs one character at most
 	min     int
 	max     int
 	slot    int    // opSave: the slot; opRepeat: 1 + its number among the unbounded ones
-	literal []byte // opRepeat: what follows it, if that is a literal
+	literal []byte // opRepeat: what follows it, if that is a literal; opSplit: what next begins with, if that is one
+	rare    int    // opRepeat: which of literal's bytes to look for
 	set     *byteSet
+	stops   int         // opRepeat: how many bytes are not in set
+	stop    byte        // opRepeat: one of them
+	tail    []tailPart  // opRepeat that takes nearly all: literals that follow in this order, whatever way is taken; empty where it does not pay
+	choice  int         // 1 + its number among the nodes where a match chooses; 0: none
 	follow  *byteSet    // opRepeat: what follows begins with one of these; nil: with anything, or may be empty. opSplit: next does
+	rival   *byteSet    // opSplit: other begins with one of these; nil: with anything, or it may be empty
 	jump    *[256]*node // opSplit, the head of many: the first of them worth trying at a byte
 	next    *node
 	other   *node
+	chained bool // opSplit: the other of another
+	walked  int  // the last walk that came here, while the graph is linked
+}
+
+// tailPart is a literal behind a repeat.
+type tailPart struct {
+	literal []byte
+	rare    int      // which of its bytes to look for
+	gap     *byteSet // what alone may stand between it and the one before it; nil: anything
 }
 
 // maxNodes bounds a prog; what is larger is left to regexp.
@@ -77,6 +98,9 @@ func (p *Pattern) compileTree(tree *syntax.Regexp) {
 
 // serves tells whether the prog gives the right answer for t.
 func (g *prog) serves(t *Text) bool { return !g.utf8 || t.ascii || !g.ascii && !t.fold }
+
+// opens tells whether a match can begin as the lowered s does, if it must begin there.
+func (g *prog) opens(s []byte) bool { return g.opening == nil || len(s) > 0 && g.opening[s[0]] }
 
 // compile returns the node that matches re and goes on to next; nil if it is beyond a prog.
 func (g *prog) compile(re *syntax.Regexp, next *node) *node {

@@ -69,6 +69,7 @@ func compareRandom(t *testing.T, p *pattern.Pattern, re *regexp.Regexp, subject 
 	t.Helper()
 	if p.Dialect() == pattern.OSRegex {
 		agreesWith(t, p, re, subject, subject, func(at int) int { return at })
+		agreesWithSlow(t, p, subject)
 		return
 	}
 	if strings.HasSuffix(subject, "\n") { // regexp has no $ before a final newline, but regexp2 has

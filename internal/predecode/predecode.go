@@ -62,7 +62,7 @@ func Split(d *event.Decoded, server string, wazuh bool) {
 // what a stranger writes must not begin a line of its own in alerts.log.
 func clean(s string, wazuh bool) string {
 	stays := func(c byte) bool { return c >= ' ' && c != 0x7f || wazuh && c == '\t' }
-	i := 0
+	i := plain(s)
 	for i < len(s) && stays(s[i]) {
 		i++
 	}
@@ -78,6 +78,25 @@ func clean(s string, wazuh bool) string {
 		}
 	}
 	return string(b)
+}
+
+// plain returns where s has its first control character. It looks at eight bytes at a time.
+func plain(s string) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		p := s[i : i+8]
+		w := uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+			uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+		del := w ^ ones*0x7f
+		if ((w-ones*' ')&^w|(del-ones)&^del)&highs != 0 { // a byte is less than a space, or 0x7F
+			break
+		}
+	}
+	for i < len(s) && s[i] >= ' ' && s[i] != 0x7f {
+		i++
+	}
+	return i
 }
 
 // at tells whether p has each byte of want at the place of the same index. The places must lie in p.

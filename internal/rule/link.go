@@ -136,20 +136,33 @@ func (b *Builder) freeze(r *Rule) {
 	asked := map[int]bool{0: true}
 	for _, c := range r.children {
 		asked[c.decodedAs] = true
+		r.asked = append(r.asked, c.child())
 	}
 	if len(asked) <= fewDecoders {
 		return
 	}
-	r.byDecoder = make(map[int][]*Rule, len(asked))
+	r.byDecoder = make(map[int][]Child, len(asked))
 	for id := range asked {
-		var list []*Rule
-		for _, c := range r.children {
+		var list []Child
+		for _, c := range r.asked {
 			if c.decodedAs == 0 || c.decodedAs == id {
 				list = append(list, c)
 			}
 		}
 		r.byDecoder[id] = list
 	}
+}
+
+// child returns the rule as its parents keep it.
+func (r *Rule) child() Child {
+	c := Child{Rule: r, decoder: int32(r.decodedAs)}
+	switch {
+	case len(r.gates) > 0:
+		c.gate = int32(r.gates[0]) + 1
+	case len(r.cut) > 0:
+		c.gate = -int32(r.cut[0]) - 1
+	}
+	return c
 }
 
 // Counter is a composite rule that counts another rule's events.

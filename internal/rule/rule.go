@@ -58,7 +58,28 @@ type Rule struct {
 	order     int // of reading
 	parents   []*Rule
 	children  []*Rule
-	byDecoder map[int][]*Rule // children to ask for a decoder's event, where many ask for one
+	asked     []Child         // the children, frozen
+	byDecoder map[int][]Child // of them those to ask for a decoder's event, where many ask for one
+}
+
+// Child is a rule below another, with what most often rules it out beside it: the lists are long, and few of their rules are ever looked at.
+type Child struct {
+	*Rule
+	decoder int32 // as Rule.decodedAs
+	gate    int32 // 1 + the number of a pattern that must be possible, negative for one on a field cut out of the log; 0 for none
+}
+
+// Possible tells whether the rule may match; if not, it does not.
+func (c *Child) Possible(s *Subject) bool {
+	switch {
+	case c.decoder != 0 && int(c.decoder) != s.DecoderID:
+		return false
+	case c.gate > 0:
+		return s.Hits.Possible(int(c.gate) - 1)
+	case c.gate < 0:
+		return s.Rewritten || s.Hits.Possible(-int(c.gate)-1)
+	}
+	return true
 }
 
 // Mail is what a rule's options say of mail.
@@ -142,9 +163,9 @@ func (r *Rule) Recorded(logLevel int) bool {
 }
 
 // Children returns the rules below r to ask for an event of that decoder, in order.
-func (r *Rule) Children(decoder int) []*Rule {
+func (r *Rule) Children(decoder int) []Child {
 	if r.byDecoder == nil {
-		return r.children
+		return r.asked
 	}
 	if list, ok := r.byDecoder[decoder]; ok {
 		return list

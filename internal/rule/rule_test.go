@@ -107,7 +107,10 @@ func (b *bench) check(r *rule.Rule) *rule.Rule {
 		return nil
 	}
 	for _, c := range r.Children(b.subject.DecoderID) {
-		if found := b.check(c); found != nil {
+		if matches := c.Matches(&b.subject); matches && !c.Possible(&b.subject) {
+			panic("a rule matches that is not possible")
+		}
+		if found := b.check(c.Rule); found != nil {
 			return found
 		}
 	}

@@ -62,7 +62,9 @@ func Of(set *ruleset.Set, fsys fs.FS, cases []ruletest.Case, r *rule.Rule) View 
 		v.Above = slices.Insert(v.Above, 0, line(p))
 	}
 	if p := first(r.Parents()); p != nil {
-		v.Siblings = lines(p.Children(max(r.Decoder(), 0)))
+		for _, c := range p.Children(max(r.Decoder(), 0)) {
+			v.Siblings = append(v.Siblings, line(c.Rule))
+		}
 	}
 	for _, c := range set.Rules.Counters(r.ID) {
 		v.CountedBy = append(v.CountedBy, line(c.Rule))
