@@ -98,3 +98,31 @@ func BenchmarkHostile(b *testing.B) {
 		})
 	}
 }
+
+// An event that raises no alert costs no allocation: it runs on the engine's own memory.
+func TestQuietAllocations(t *testing.T) {
+	engine := analysis.New(loadSet(t, ""), analysis.Options{Server: "vm", LogLevel: 1, MailLevel: 7})
+	state := analysis.NewMemory(0)
+	quiet := 0
+	for _, ev := range busyServer(20) {
+		v, err := engine.Analyze(ev, state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Rule != nil && v.Rule.Level > 0 {
+			continue
+		}
+		quiet++
+		n := testing.AllocsPerRun(20, func() {
+			if _, err := engine.Analyze(ev, state); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n > 0 {
+			t.Errorf("%q: %v allocations", ev.Text, n)
+		}
+	}
+	if quiet == 0 {
+		t.Error("every event raises an alert")
+	}
+}
