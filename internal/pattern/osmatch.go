@@ -41,6 +41,7 @@ func (l *literal) find(s []byte) (end int, ok bool) {
 type osMatch struct {
 	alternatives []literal
 	ascii        bool // the pattern is: only then do the alternatives tell for a text that is not
+	folds        bool // the pattern holds the Kelvin sign or the long s, which are letters of ASCII, too
 	direct       bool // one anchored alternative: OSSEC compares it byte by byte whatever the text
 }
 
@@ -57,7 +58,7 @@ func (m *osMatch) match(s []byte) bool {
 // parseOSMatch splits the source at each | and takes the anchors off. A single anchored alternative keeps to the strict end.
 func parseOSMatch(source string) *osMatch {
 	pieces := strings.Split(source, "|")
-	m := &osMatch{ascii: isASCII(source)}
+	m := &osMatch{ascii: isASCII(source), folds: strings.ContainsAny(source, string(kelvin)+string(longS))}
 	for _, piece := range pieces {
 		body := strings.Trim(piece, "^$")
 		head, tail, _ := strings.Cut(piece, body)

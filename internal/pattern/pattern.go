@@ -181,7 +181,7 @@ func (p *Pattern) find(t *Text, from int, caps []string, want bool) ([]string, i
 	case p.anchored != nil:
 		end, ok := p.anchored.find(t.lower[from:])
 		return caps, from + end, ok
-	case p.osMatch != nil && (t.ascii || p.osMatch.direct || p.osMatch.ascii && !t.fold):
+	case p.osMatch != nil && (t.ascii && !p.osMatch.folds || p.osMatch.direct || p.osMatch.ascii && !t.fold):
 		t.work.spent += len(p.osMatch.alternatives) * (len(t.lower) - from) / bytesPerStep
 		return caps, from, p.osMatch.match(t.lower[from:])
 	case p.osMatch != nil:
