@@ -16,7 +16,7 @@ type Index struct {
 	always  []uint64 // the patterns without literals
 	marks   [1 << hashBits]uint8
 	starts  [1<<bucketBits + 1]uint32 // where each bucket begins in windows and entries
-	windows []uint32                  // of the entries, so that those that don't fit cost no look at their entry
+	windows []window                  // of the entries, so that those that don't fit cost no look at their entry
 	entries []entry
 }
 
@@ -40,11 +40,16 @@ const threeBytes = 0xFFFFFF
 
 // entry is a literal, known by the window at offset back in it.
 type entry struct {
-	window   uint32
-	mask     uint32 // of the bytes that the window has
+	window
 	back     int
 	literal  []byte
 	patterns []int
+}
+
+// window is up to four bytes of a literal.
+type window struct {
+	bytes uint32
+	mask  uint32 // of the bytes that the window has
 }
 
 // hash spreads the first three bytes of windows over the marks.
@@ -82,17 +87,17 @@ func (x *Index) addAll(literals []string, holders map[string][]int) {
 		}
 	}
 	for _, l := range literals {
-		e := entry{literal: []byte(l), patterns: holders[l], mask: ^uint32(0)}
+		e := entry{literal: []byte(l), patterns: holders[l], window: window{mask: ^uint32(0)}}
 		if len(l) < 4 {
 			e.mask = threeBytes
-			e.window = windowAt(l + "\x00")
+			e.bytes = windowAt(l + "\x00")
 		}
 		best := -1
 		for i := 0; i+4 <= len(l); i++ {
 			v := windowAt(l[i:])
 			score := rarity(l[i]) + rarity(l[i+1]) + rarity(l[i+2]) + rarity(l[i+3]) - 10*common[v]
 			if i == 0 || score > best {
-				best, e.window, e.back = score, v, i
+				best, e.bytes, e.back = score, v, i
 			}
 		}
 		x.entries = append(x.entries, e)
@@ -102,15 +107,15 @@ func (x *Index) addAll(literals []string, holders map[string][]int) {
 
 // link sorts the entries into their buckets and marks their windows.
 func (x *Index) link() {
-	bucket := func(e *entry) uint32 { return hash(e.window) >> (hashBits - bucketBits) }
+	bucket := func(e *entry) uint32 { return hash(e.bytes) >> (hashBits - bucketBits) }
 	slices.SortStableFunc(x.entries, func(a, b entry) int { return int(bucket(&a)) - int(bucket(&b)) })
 	for i := range x.entries {
 		e := &x.entries[i]
-		fourth := uint8(1) << (e.window >> 24 & 7)
+		fourth := uint8(1) << (e.bytes >> 24 & 7)
 		if e.mask == threeBytes {
 			fourth = 0xFF
 		}
-		x.marks[hash(e.window)] |= fourth
+		x.marks[hash(e.bytes)] |= fourth
 		x.windows = append(x.windows, e.window)
 		x.starts[bucket(e)+1]++
 	}
@@ -168,12 +173,12 @@ func (x *Index) scan(s []byte, h *Hits) {
 func (x *Index) compare(s []byte, i int, v, hash uint32, h *Hits) {
 	b := hash >> (hashBits - bucketBits)
 	lo, hi := int(x.starts[b]), int(x.starts[b+1])
-	for k, window := range x.windows[lo:hi] {
-		if (v^window)&threeBytes != 0 {
+	for k, w := range x.windows[lo:hi] {
+		if v&w.mask != w.bytes {
 			continue
 		}
 		e := &x.entries[lo+k]
-		if v&e.mask != window || i < e.back || !bytes.HasPrefix(s[i-e.back:], e.literal) {
+		if i < e.back || !bytes.HasPrefix(s[i-e.back:], e.literal) {
 			continue
 		}
 		for _, p := range e.patterns {
