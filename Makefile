@@ -50,7 +50,7 @@ fuzz: need-go ## Fuzz each parser of outside bytes for FUZZTIME (60s).
 	@$(GO) test -list '^Fuzz' $(or $(PKG),./...) >.cache/fuzz.txt || { cat .cache/fuzz.txt; exit 1; }
 	@awk '/^Fuzz/ { f[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, f[i]; n = 0 }' .cache/fuzz.txt | { \
 		n=0; while read -r pkg name; do n=$$((n + 1)); echo "$$pkg $$name"; \
-		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; done; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "$$pkg" </dev/null || exit 1; done; \
 		[ $$n -gt 0 ] || { echo "make fuzz: there is no fuzz target"; exit 1; }; }
 
 .PHONY: conformance
