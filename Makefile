@@ -61,7 +61,7 @@ conformance: need-go ## Compare with OSSEC's recorded verdicts: make conformance
 	@OSSEC_RULESET="$(abspath $(OSSEC_RULESET))" ORACLE="$(abspath $(ORACLE))" $(GO) test -count=1 -v -run '^TestOSSEC' ./internal/conformance
 
 .PHONY: conformance-wazuh
-conformance-wazuh: need-go ## Run Wazuh's own test cases on its rules: make conformance-wazuh WAZUH_RULESET=DIR 
+conformance-wazuh: need-go ## Run Wazuh's own test cases on its rules: make conformance-wazuh WAZUH_RULESET=DIR
 	@[ -d "$(WAZUH_RULESET)/tools/rules-testing" ] || [ -d "$(WAZUH_RULESET)/ruleset/testing" ] || { \
 		echo "make conformance-wazuh: WAZUH_RULESET names a checkout of wazuh-ruleset, or of wazuh 4.3 or later"; exit 1; }
 	WAZUH_RULESET="$(abspath $(WAZUH_RULESET))" $(GO) test -count=1 -v -run '^TestWazuh' ./internal/conformance
