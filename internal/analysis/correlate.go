@@ -33,6 +33,7 @@ const (
 	slack        = 8        // events kept beyond those that a rule needs, for some that come late
 	maxDifferent = 128      // events kept for a rule with different_*, at least: any number of them may be alike
 	maxMarks     = 64       // of events used up
+	newestFor    = 99_999   // seconds for which an agent's newest events are kept, the longest timeframe
 	maxKey       = 255      // bytes of a key that holds what strangers write
 )
 
@@ -176,13 +177,20 @@ func (e *Engine) counts(c *rule.Correlation, past *Entry) bool {
 	return true
 }
 
-// fire notes that r fires. Its newest entry and the deciding one are used up, for other rules that count them, too; and so is, up to this
-// event, all that r looks at.
+// fire notes that r fires. All that r looks at is used up. So are, for other rules that count them, the deciding entry, the newest that r could
+// count, and the newest of all that r looks at, each with what comes before it.
 func (e *Engine) fire(r *rule.Rule, a *asked, deciding int) error {
 	c := r.Correlation
 	e.prior = prior{level: r.Level, logs: e.previous(c, a.item)}
 	e.fires = append(e.fires, r.ID)
-	if err := e.useUp(c, e.entry, r.Level, r.ID); err != nil {
+	newest, err := e.newest(c)
+	if err != nil {
+		return err
+	}
+	if newest == nil {
+		newest = &e.entry
+	}
+	if err := e.useUp(c, *newest, r.Level, r.ID); err != nil {
 		return err
 	}
 	places := []int{len(a.item.Past) - 1, deciding}
@@ -192,17 +200,12 @@ func (e *Engine) fire(r *rule.Rule, a *asked, deciding int) error {
 	for _, place := range places {
 		p := &a.item.Past[place]
 		p.Level = r.Level
-		for _, other := range e.set.Rules.Counters(p.Rule) {
-			if other.Correlation.Key == c.Key {
-				continue
-			}
-			if err := e.useUp(other.Correlation, *p, r.Level, r.ID); err != nil {
-				return err
-			}
+		if err := e.useUpElsewhere(r, p); err != nil {
+			return err
 		}
 	}
 	a.item.see(e.entry.Event, e.now, true)
-	return nil
+	return e.useUpElsewhere(r, newest)
 }
 
 // previous returns the texts of the events counted, newest first; for a rule id's events with the deciding one.
@@ -233,60 +236,16 @@ func (e *Engine) comesLater(past *Entry) bool {
 	return past.Event.Agent == e.entry.Event.Agent && past.Event.Epoch == e.entry.Event.Epoch && past.Event.Seq >= e.entry.Event.Seq
 }
 
-// A barrier is one agent's: what happens on one host doesn't hide what happens on another.
-func barrierKey(c *rule.Correlation, agent string) string { return "barrier/" + c.Key + "/" + agent }
-
-// usedUp tells whether one of the entries stands at or before a mark of r's level or above that was made before this event, or by a composite
-// that fired on it before r was asked.
-func (e *Engine) usedUp(r *rule.Rule, entries []Entry) (bool, error) {
-	item, err := e.state.Item(barrierKey(r.Correlation, e.entry.Event.Agent))
-	if item == nil || err != nil {
-		return false, err
-	}
-	for i := range item.Past {
-		mark := &item.Past[i]
-		made := mark.By.before(&e.entry) || mark.By.Event == e.entry.Event && slices.Contains(e.fires, mark.By.Rule)
-		if mark.Level < r.Level || !made {
-			continue
-		}
-		for k := range entries {
-			p := &entries[k]
-			if p.Event.Agent == e.entry.Event.Agent && (p.Event == mark.Event || !r.Correlation.Wazuh && p.before(mark)) {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
-}
-
-// useUp marks the events that c looks at as used up at a level, as far as to an entry. maker is the composite that fires, 0 for none.
-func (e *Engine) useUp(c *rule.Correlation, to Entry, level, maker int) error {
-	key := barrierKey(c, to.Event.Agent)
-	item, err := e.state.Item(key)
-	if err != nil {
-		return err
-	}
-	if item == nil {
-		item = &Item{}
-	}
-	for i := range item.Past {
-		if old := &item.Past[i]; old.Event == to.Event && old.Level >= level {
-			return nil
-		}
-	}
-	by := e.entry
-	by.Rule = maker
-	if item.Past = append(item.Past, Entry{Event: to.Event, Time: to.Time, Level: level, By: &by}); len(item.Past) > maxMarks {
-		item.Past = slices.Delete(item.Past, 0, 1)
-	}
-	item.Time, item.Until = e.now, max(item.Until, e.now+c.Timeframe)
-	return e.state.Put(key, item)
-}
-
 // remember puts the event where rules count it, if it has a verdict, and notes that the items asked dealt with it.
 func (e *Engine) remember(verdict *rule.Rule) error {
 	if verdict != nil {
-		for _, c := range e.set.Rules.Counters(verdict.ID) {
+		counters := e.set.Rules.Counters(verdict.ID)
+		if len(counters) > 0 && !e.set.Wazuh {
+			if err := e.keepNewest(verdict); err != nil {
+				return err
+			}
+		}
+		for _, c := range counters {
 			if e.prior.level > 0 {
 				if err := e.useUp(c.Correlation, e.entry, e.prior.level, 0); err != nil {
 					return err

@@ -46,13 +46,15 @@ func (t *table) Put(key string, i *analysis.Item) error {
 
 var errKilled = errors.New("killed")
 
-// commit stores the changed items in a random order, but the barriers first, and is killed before the one of that number.
+// commit stores the changed items in a random order, but the barriers first and the newest events last, and is killed before the one of that
+// number.
 func (t *table) commit(r *rand.Rand, killed int) error {
 	keys := slices.Sorted(maps.Keys(t.dirty))
 	r.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
-	slices.SortStableFunc(keys, func(a, b string) int {
-		return cmp.Compare(strings.Index(b, "barrier/"), strings.Index(a, "barrier/")) // 0 before -1
-	})
+	turn := func(key string) int {
+		return strings.Index(key, "newest/") - strings.Index(key, "barrier/") // both are 0 or -1
+	}
+	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(turn(a), turn(b)) })
 	for n, key := range keys {
 		if n == killed {
 			return errKilled

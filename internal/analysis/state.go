@@ -14,6 +14,7 @@ import (
 //	count/RULE/VALUES    the events that a composite rule counts, one item for each set of values that its same_* options compare
 //	ignore/RULE          when a rule with an ignore time fired
 //	ignored/FIELDS       what an <ignore> put on the list
+//	newest/AGENT         the newest event of each rule that composites count
 //	first/FIELDS         what if_fts has seen
 //	recent/ids           the last of these, of intrusion detection systems
 //	hours/AGENT          how many events an agent has in which hour of the day
@@ -22,8 +23,8 @@ import (
 //	shared/HOST …        fields that events of one id share
 //
 // Each item knows the events that changed it, so that an event which comes twice gets its verdict again and changes nothing. Items may be
-// stored one after another, and that may be cut off anywhere, as long as those of "barrier/" go first: an item that dealt with an event
-// doesn't look at its barriers again. The alerts of an event are to be stored before any item that it changed.
+// stored one after another, and that may be cut off anywhere, as long as those of "barrier/" go first and those of "newest/" last: an item that
+// dealt with an event doesn't look at its barriers again. The alerts of an event are to be stored before any item that it changed.
 //
 // An error from a method fails the event. The event is then to be analysed again; that some of its items were put before does no harm.
 type State interface {
