@@ -162,7 +162,7 @@ const perHost = `<rule id="900" level="10" frequency="3" timeframe="400"><if_mat
 // Shuffled, split and repeated batches give the alerts of one pass.
 func TestBatches(t *testing.T) {
 	e := engine(t, everything)
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 17))
 		list := traffic(r, 1+int(seed%4), 400, seed%2 == 0)
 		want := onePass(t, e, list)
@@ -195,7 +195,7 @@ func TestBatches(t *testing.T) {
 // An invocation that is killed between its writes, wherever, is done again, and the alerts are those of one pass.
 func TestKilledBetweenWrites(t *testing.T) {
 	e := engine(t, everything)
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 23))
 		list := traffic(r, 1+int(seed%4), 300, seed%2 == 0)
 		want := onePass(t, e, list)
