@@ -83,6 +83,10 @@ func TestVectors(t *testing.T) {
 		{pattern.PCRE, `(a)|(b)`, "b", "", captures{"b"}},
 		{pattern.PCRE, `x\d$`, "x1\n", "\n", nil},
 		{pattern.PCRE, `^x1$`, "x1\n", no, nil}, // compared directly: the strict end
+		{pattern.PCRE, `^^$`, "", "", nil},
+		{pattern.PCRE, `^\z`, "", "", nil},
+		{pattern.OSRegex, `^^$`, "", "", nil},
+		{pattern.OSRegex, `^^$`, "a", no, nil},
 		{pattern.PCRE, `a.b`, "a\nb", no, nil},
 		{pattern.PCRE, `\<(\w+)\>`, "<b>", "", captures{"b"}},
 		{pattern.PCRE, `a\sb`, "a\vb", "", nil},

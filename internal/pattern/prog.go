@@ -100,7 +100,7 @@ func (p *Pattern) compileTree(tree *syntax.Regexp) {
 func (g *prog) serves(t *Text) bool { return !g.utf8 || t.ascii || !g.ascii && !t.fold }
 
 // opens tells whether a match can begin as the lowered s does, if it must begin there.
-func (g *prog) opens(s []byte) bool { return g.opening == nil || len(s) > 0 && g.opening[s[0]] }
+func (g *prog) opens(s []byte) bool { return g.opening == nil || len(s) == 0 || g.opening[s[0]] }
 
 // compile returns the node that matches re and goes on to next; nil if it is beyond a prog.
 func (g *prog) compile(re *syntax.Regexp, next *node) *node {
