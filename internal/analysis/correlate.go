@@ -239,21 +239,8 @@ func (e *Engine) comesLater(past *Entry) bool {
 // remember puts the event where rules count it, if it has a verdict, and notes that the items asked dealt with it.
 func (e *Engine) remember(verdict *rule.Rule) error {
 	if verdict != nil {
-		counters := e.set.Rules.Counters(verdict.ID)
-		if len(counters) > 0 && !e.set.Wazuh {
-			if err := e.keepNewest(verdict); err != nil {
-				return err
-			}
-		}
-		for _, c := range counters {
-			if e.prior.level > 0 {
-				if err := e.useUp(c.Correlation, e.entry, e.prior.level, 0); err != nil {
-					return err
-				}
-			}
-			if err := e.counted(c, verdict); err != nil {
-				return err
-			}
+		if err := e.countOn(verdict); err != nil {
+			return err
 		}
 	}
 	for i := range e.asked {
@@ -264,6 +251,27 @@ func (e *Engine) remember(verdict *rule.Rule) error {
 		a.item.see(e.entry.Event, e.now, false)
 		a.item.Until = max(a.item.Until, e.now+a.rule.Correlation.Timeframe)
 		if err := e.state.Put(a.key, a.item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countOn puts the event where the composites find it that count its verdict.
+func (e *Engine) countOn(verdict *rule.Rule) error {
+	counters := e.set.Rules.Counters(verdict.ID)
+	if len(counters) > 0 && !e.set.Wazuh {
+		if err := e.keepNewest(verdict); err != nil {
+			return err
+		}
+	}
+	for _, c := range counters {
+		if e.prior.level > 0 {
+			if err := e.useUp(c.Correlation, e.entry, e.prior.level, 0); err != nil {
+				return err
+			}
+		}
+		if err := e.counted(c, verdict); err != nil {
 			return err
 		}
 	}
