@@ -38,7 +38,7 @@ type State interface {
 type Item struct {
 	Past  []Entry `json:"past,omitempty"`  // events, in the order of their coming, as many as are of use
 	Seen  []Seen  `json:"seen,omitempty"`  // whose events were dealt with
-	Hours []int   `json:"hours,omitempty"` // see hours
+	Hours []int   `json:"hours,omitempty"` // how many events there are in which hour: see excess
 	Time  int64   `json:"time"`            // of the event that changed it last, in seconds since 1970
 	Until int64   `json:"until,omitempty"` // when it may be forgotten, likewise; 0 for never
 }
