@@ -58,7 +58,7 @@ func (c rulesTestCmd) Run() error {
 	}
 	t := &caseRun{rulesTestCmd: c, set: set, covered: map[int]bool{}, out: safeOnTerminal(os.Stdout), bar: newCaseBar(len(cases), c.JSON)}
 	for _, test := range cases {
-		outcomes, err := ruletest.Judge(set, c.options(conf), test, t.covered)
+		outcomes, err := ruletest.Run(set, c.options(conf), test, t.covered)
 		if err != nil {
 			return err
 		}

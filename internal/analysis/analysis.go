@@ -79,7 +79,7 @@ type Verdict struct {
 	Excess  *event.Alert // about the number of events, beside the verdict; nil for nearly all events
 }
 
-// Analyze judges an event. Its only errors are the state's: the event must then be analysed again, and no change of it be stored.
+// Analyze judges an event. Its only errors are the state's: the event must then be analysed again, see [State].
 func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	d := &e.decoded
 	d.Reset(ev)

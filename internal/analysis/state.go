@@ -26,7 +26,8 @@ import (
 // stored one after another, and that may be cut off anywhere, as long as those of "barrier/" go first and those of "newest/" last: an item that
 // dealt with an event doesn't look at its barriers again. The alerts of an event are to be stored before any item that it changed.
 //
-// An error from a method fails the event. The event is then to be analysed again; that some of its items were put before does no harm.
+// An error from a method fails the event, which is then to be analysed again. Items that were put before that do no harm; an item that was
+// read, and not put, is to be read anew.
 type State interface {
 	// Item returns what is kept under key, nil if nothing is. The engine may change it, and then puts it.
 	Item(key string) (*Item, error)

@@ -14,7 +14,7 @@ var sections = words(`syscheck rootcheck remote command active-response client e
 	gcp-pubsub gcp-bucket rule_test agent-upgrade task-manager wdb fluent-forward auth agent-key-polling github office365 ms-graph`)
 
 // globals are the global settings that have no effect here, OSSEC's and Wazuh's.
-var globals = words(`email_notification email_to email_from email_reply_to email_idsname email_maxperhour smtp_server stats white_list allow_list
+var globals = words(`email_notification email_to email_from email_reply_to email_idsname email_maxperhour smtp_server white_list allow_list
 	logall logall_json custom_alert_output prelude_output prelude_profile prelude_log_level zeromq_output zeromq_uri zeromq_server_cert
 	zeromq_client_cert geoipdb geoip_db_path geoip6_db_path integrity_checking rootkit_detection host_information md5_allowlist
 	compress_alerts picviz_output picviz_socket

@@ -194,7 +194,7 @@ func (d *declaration) ftsFields(e *osxml.Element, faults *osxml.Faults) []string
 	var fields []string
 	for _, word := range d.words(e, faults) {
 		if d.wazuh {
-			fields = append(fields, d.wazuhFTS(word))
+			fields = append(fields, wazuhFTS(word))
 			continue
 		}
 		i := slices.IndexFunc(ftsWords, func(w struct{ in, field string }) bool { return strings.Contains(word, w.in) })

@@ -121,7 +121,7 @@ func (d *declaration) slot(word string) slot {
 }
 
 // wazuhFTS returns the one word for a field of an fts list.
-func (d *declaration) wazuhFTS(word string) string {
+func wazuhFTS(word string) string {
 	if f, ok := event.ParseWazuhField(word); ok {
 		return f.String()
 	}

@@ -22,9 +22,6 @@ func (r *Rule) Parents() []*Rule { return r.parents }
 // Siblings returns all rules below r, in the order in which they are asked. The slice is the rule's own.
 func (r *Rule) Siblings() []*Rule { return r.children }
 
-// Tops returns the templates, in order of reading. The slice is the tree's own.
-func (t *Tree) Tops() []*Rule { return t.tops }
-
 // Decoder returns the number of the decoder that r asks for: 0 for any, NoDecoder for one that no event bears.
 func (r *Rule) Decoder() int { return r.decodedAs }
 

@@ -28,7 +28,7 @@ type Set struct {
 	Decoders *decoder.Tree
 	Rules    *rule.Tree
 	Index    *pattern.Index // of all patterns on the log
-	Hash     string         // of all files read: 16 hexadecimal digits
+	Hash     string         // of all files read and their dialect: 16 hexadecimal digits
 	Files    int
 	Wazuh    bool // in Wazuh's dialect, not in OSSEC's
 	patterns []*pattern.Pattern
@@ -61,7 +61,9 @@ func Load(fsys fs.FS, files config.Rules) (*Set, error) {
 	if err := l.faults.Err(); err != nil {
 		return nil, err
 	}
-	l.set.Wazuh = files.Wazuh
+	if l.set.Wazuh = files.Wazuh; files.Wazuh { // the same files mean something else
+		l.digest("dialect", []byte("wazuh"))
+	}
 	l.set.Index, l.set.patterns = pattern.NewIndex(l.patterns), l.patterns
 	l.set.Hash = hex.EncodeToString(l.sum.Sum(nil)[:8])
 	return &l.set, nil

@@ -267,14 +267,8 @@ func (p *parser) repeat(c *Case, pos osxml.Pos, number, value string) {
 	}
 }
 
-// Run tries a case against a ruleset. It returns the logs that failed, and marks in covered the rules that the verdicts reached.
+// Run tries a case against a ruleset. It returns what its logs came to, and marks in covered the rules that the verdicts reached.
 func Run(set *ruleset.Set, opts analysis.Options, c Case, covered map[int]bool) ([]Outcome, error) {
-	all, err := Judge(set, opts, c, covered)
-	return slices.DeleteFunc(all, func(o Outcome) bool { return o.OK }), err
-}
-
-// Judge tries a case against a ruleset. It returns what its logs came to, and marks in covered the rules that the verdicts reached.
-func Judge(set *ruleset.Set, opts analysis.Options, c Case, covered map[int]bool) ([]Outcome, error) {
 	r := runner{engine: analysis.New(set, opts), state: analysis.NewMemory(0), covered: covered}
 	id, err := strconv.Atoi(c.Rule)
 	missing := c.Rule != "" && (err != nil || set.Rules.Rule(id) == nil)

@@ -151,13 +151,15 @@ func TestRun(t *testing.T) {
 			if err != nil || len(list) != 1 {
 				t.Fatal(list, err)
 			}
-			failures, err := ruletest.Run(set, analysis.Options{Server: "vm"}, list[0], map[int]bool{})
+			outcomes, err := ruletest.Run(set, analysis.Options{Server: "vm"}, list[0], map[int]bool{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, f := range failures {
-				got = append(got, f.String())
+			for _, o := range outcomes {
+				if !o.OK {
+					got = append(got, o.String())
+				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
@@ -214,12 +216,14 @@ func TestOwnCases(t *testing.T) {
 				t.Fatalf("%d cases: %v", len(list), err)
 			}
 			for _, c := range list {
-				failures, err := ruletest.Run(set, analysis.Options{Server: "vm", LogLevel: 1}, c, map[int]bool{})
+				outcomes, err := ruletest.Run(set, analysis.Options{Server: "vm", LogLevel: 1}, c, map[int]bool{})
 				if err != nil {
 					t.Error(err)
 				}
-				for _, f := range failures {
-					t.Error(f)
+				for _, o := range outcomes {
+					if !o.OK {
+						t.Error(o)
+					}
 				}
 			}
 		})
