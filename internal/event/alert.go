@@ -54,6 +54,7 @@ type Alert struct {
 	Previous []string  `json:"previous,omitempty"` // a composite rule's earlier events, newest first, at most 11
 	Fired    int       `json:"fired,omitempty"`    // the alert's number among those of its rule since the last full hour; given by who writes it
 	Ruleset  string    `json:"ruleset"`            // the content hash of the ruleset that judged
+	Agent    *Agent    `json:"agent,omitempty"`    // the event's
 }
 
 // Field returns the decoded field of that name, "" if there is none.
@@ -70,7 +71,7 @@ func (a *Alert) Field(name string) string {
 func NewAlert(d *Decoded, rule Rule) *Alert {
 	a := &Alert{
 		ID: d.ID.AlertID(rule.ID), Event: d.ID, Time: d.Time, Rule: rule, Decoder: d.Decoder, Parent: d.Parent,
-		Location: d.Location, Hostname: d.Hostname, Program: d.Program, FullLog: d.FullLog,
+		Location: d.Location, Hostname: d.Hostname, Program: d.Program, FullLog: d.FullLog, Agent: d.Event.Agent,
 	}
 	for f := range NumFields {
 		if v, ok := d.Get(f); ok {

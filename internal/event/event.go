@@ -73,6 +73,7 @@ type Event struct {
 	Location string // path, command, channel, or "(agent) ip->path"
 	Text     string // without its line end; at most MaxText bytes
 	Cut      bool   // Text was longer and lost its end
+	Agent    *Agent // who read it, if more is known than ID.Agent says
 }
 
 // Plausible tells whether a time that a line or a journal claims can be an event's: from 1970 to 2200. Lines are written by strangers, and
