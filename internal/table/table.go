@@ -110,7 +110,9 @@ type ConflictError struct {
 }
 
 // Error names the operations.
-func (e *ConflictError) Error() string { return fmt.Sprintf("conditions of operations %v don't hold", e.Ops) }
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("conditions of operations %v don't hold", e.Ops)
+}
 
 // ErrTooLarge is returned by Commit for more than MaxOps operations, or more bytes than MaxBytes or MaxItem.
 var ErrTooLarge = errors.New("too large")
