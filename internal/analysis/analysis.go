@@ -17,7 +17,7 @@ import (
 
 // Options are what an engine needs to know beside its rules.
 type Options struct {
-	Server    string // this machine's short name: the host of lines that name none
+	Server    string // this machine's short name: the host of lines that name none; "" for the name of the agent that read them
 	LogLevel  int    // alerts are recorded from this level on
 	MailLevel int    // and marked for mail from this one on
 
@@ -83,7 +83,7 @@ type Verdict struct {
 func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	d := &e.decoded
 	d.Reset(ev)
-	predecode.Split(d, e.opts.Server, e.set.Wazuh)
+	predecode.Split(d, e.server(ev), e.set.Wazuh)
 	e.text.Reset(d.Log)
 	e.set.Index.Scan(&e.text, &e.hits)
 	e.set.Decoders.Decode(d, &e.text, &e.hits)
@@ -102,6 +102,16 @@ func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 		v.Rule, v.Matched = r, e.path
 	}
 	return e.outcome(v)
+}
+
+func (e *Engine) server(ev *event.Event) string {
+	switch {
+	case e.opts.Server != "":
+		return e.opts.Server
+	case ev.Agent != nil && ev.Agent.Name != "":
+		return ev.Agent.Name
+	}
+	return ev.ID.Agent
 }
 
 // asDaemon does what comes between decoding and rules. It tells whether the event ends there.

@@ -1,7 +1,6 @@
 package analysis_test
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,10 +50,13 @@ var errKilled = errors.New("killed")
 func (t *table) commit(r *rand.Rand, killed int) error {
 	keys := slices.Sorted(maps.Keys(t.dirty))
 	r.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
-	turn := func(key string) int {
-		return strings.Index(key, "newest/") - strings.Index(key, "barrier/") // both are 0 or -1
+	kind := func(key string) string { // keys of one turn become equal, and stay as they are shuffled
+		if k, _, _ := strings.Cut(key, "/"); k == "barrier" || k == "newest" {
+			return k + "/"
+		}
+		return "count/"
 	}
-	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(turn(a), turn(b)) })
+	slices.SortStableFunc(keys, func(a, b string) int { return analysis.CompareKeys(kind(a), kind(b)) })
 	for n, key := range keys {
 		if n == killed {
 			return errKilled

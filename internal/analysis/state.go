@@ -3,6 +3,7 @@ package analysis
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/yagura-hids/yagura/internal/event"
 )
@@ -34,6 +35,24 @@ type State interface {
 	// Put keeps an item under key in place of an earlier one.
 	Put(key string, i *Item) error
 }
+
+// CompareKeys orders keys so that items may be stored one after another: see [State].
+func CompareKeys(a, b string) int { return cmp.Or(cmp.Compare(turn(a), turn(b)), cmp.Compare(a, b)) }
+
+func turn(key string) int {
+	switch {
+	case strings.HasPrefix(key, "barrier/"):
+		return 0
+	case strings.HasPrefix(key, "newest/"):
+		return 2
+	}
+	return 1
+}
+
+// MustHold tells whether an item that was read, or found missing, must still be the same when others are stored that were changed after it. If
+// several engines share a state and each checks this, and that nobody else changed what it puts, their verdicts are those of one engine which got
+// all events in some order. What the other kinds say stays true, or is changed by those who read it.
+func MustHold(key string) bool { return strings.HasPrefix(key, "barrier/") }
 
 // Item is what is kept under one key.
 type Item struct {

@@ -25,12 +25,13 @@ const Location = "stdin"
 
 // Options say how lines come in and how verdicts go out.
 type Options struct {
-	JSONLines bool // lines are {"log": "...", "t": seconds since 1970}
-	JSON      bool // verdicts are one JSON object a line
-	Isolated  bool // every line meets an empty state
-	Verbose   bool // show the rules that were asked
-	Explain   bool // tell why each decoder and rule that was asked did or did not hold
-	Most      int  // of those that did not, how many are told of each list; 0 for those that nearly did, -1 for all
+	JSONLines bool           // lines are {"log": "...", "t": seconds since 1970}
+	JSON      bool           // verdicts are one JSON object a line
+	Isolated  bool           // every line meets an empty state
+	State     analysis.State // what lines meet at first; nil for an empty one
+	Verbose   bool           // show the rules that were asked
+	Explain   bool           // tell why each decoder and rule that was asked did or did not hold
+	Most      int            // of those that did not, how many are told of each list; 0 for those that nearly did, -1 for all
 	Analysis  analysis.Options
 	Now       func() time.Time   // the time of lines that don't say theirs
 	Stop      func(Outcome) bool // asked after each line, if not nil, whether to go on no further
@@ -64,7 +65,10 @@ func (o Outcome) ExitCode(rule, level, decoder string) int {
 
 // Run reads lines until in ends and writes a verdict on each.
 func Run(set *ruleset.Set, opts Options, in io.Reader, out io.Writer) (Outcome, error) {
-	t := &tester{opts: opts, out: bufio.NewWriter(out), state: analysis.NewMemory(0)}
+	t := &tester{opts: opts, out: bufio.NewWriter(out), state: opts.State}
+	if t.state == nil {
+		t.state = analysis.NewMemory(0)
+	}
 	if opts.Verbose && !opts.JSON || opts.Explain {
 		opts.Analysis.Trace = t.trace
 	}
@@ -97,7 +101,7 @@ type tester struct {
 	set     *ruleset.Set
 	out     *bufio.Writer
 	engine  *analysis.Engine
-	state   *analysis.Memory
+	state   analysis.State
 	seq     uint64
 	outcome Outcome
 	traced  strings.Builder

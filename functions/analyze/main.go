@@ -1,0 +1,57 @@
+// Command analyze is the Lambda function that judges the events of the Kinesis stream. Package handler tells what it does, and what it is told by
+// its environment.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/analysisd"
+	"github.com/yagura-hids/yagura/internal/handler"
+	"github.com/yagura-hids/yagura/internal/ruleset"
+	"github.com/yagura-hids/yagura/internal/setaside"
+	"github.com/yagura-hids/yagura/internal/table/dynamo"
+	"github.com/yagura-hids/yagura/rules"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	h, err := wire(context.Background(), log)
+	if err != nil {
+		log.Error("can't start", "cause", err.Error())
+		os.Exit(1)
+	}
+	lambda.Start(h.Handle)
+}
+
+func wire(ctx context.Context, log *slog.Logger) (*handler.Analyze, error) {
+	env, err := handler.ReadAnalyzeEnv(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	fsys, files, err := ruleset.Choose(rules.FS, env.Rules)
+	if err != nil {
+		return nil, err
+	}
+	set, err := ruleset.Load(fsys, files)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{"alerts": env.AlertsTable, "state": env.StateTable}
+	daemon := analysisd.New(analysisd.Options{
+		Engine: analysis.New(set, analysis.Options{LogLevel: env.AlertLevel, MailLevel: env.MailLevel, NameActions: true}),
+		Table:  dynamo.New(cfg, names), Now: time.Now, Keep: env.Keep, Wait: analysisd.Sleep, Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+	})
+	return &handler.Analyze{Daemon: daemon, SetAside: setaside.New(cfg, env.FailureBucket).Put, Health: set.Overruns, Log: log}, nil
+}

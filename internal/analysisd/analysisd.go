@@ -1,0 +1,223 @@
+// Package analysisd runs the engine over a table that many share, as OSSEC's daemon of that name runs it over its memory.
+//
+//	events ─► Sort ─► engine ─► alerts ──┐
+//	                   ▲  └─► changed ───┴─► one Commit for some events: all of it is stored, or nothing
+//	                   └───── items ◄─── table
+//
+// If somebody else changed an item meanwhile, nothing is stored, and those events are judged again with what the table has now. So each
+// verdict that is ever stored was right when it was, a killed run leaves no half of one, and doing a run again changes nothing.
+package analysisd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/yagura-hids/yagura/internal/alertstore"
+	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/statestore"
+	"github.com/yagura-hids/yagura/internal/table"
+)
+
+// Options are what a Daemon needs.
+type Options struct {
+	Engine *analysis.Engine
+	Table  table.Table
+	Now    func() time.Time                                 // when alerts and items are to be deleted is told by this clock
+	Keep   time.Duration                                    // how long alerts are kept; 0 for ever
+	Wait   func(ctx context.Context, d time.Duration) error // between tries that conflict
+	Random *rand.Rand                                       // how long
+	Alert  func(a *event.Alert)                             // is told of each alert that was stored, and had not been before; may be nil
+}
+
+// Daemon judges events and stores what follows. It's not for concurrent use.
+type Daemon struct {
+	opts  Options
+	state *statestore.State
+	chunk chunk
+}
+
+// Result sums up a run.
+type Result struct {
+	Events    int // dealt with; after an error, those at the front of the sorted events
+	Decoded   int
+	Alerts    int // stored, and not known before
+	Commits   int
+	Conflicts int // commits that were done again because somebody else changed an item
+}
+
+// New returns a Daemon.
+func New(opts Options) *Daemon { return &Daemon{opts: opts} }
+
+// A commit is made when so many operations have come together. One event adds a few; there's room left for one that adds many.
+const enough = table.MaxOps / 2
+
+// maxItems bounds the items held, about 2 KiB each. They are read again if they are asked for again.
+const maxItems = 20_000
+
+// Run judges events, which it sorts, see analysis.Sort. After an error the effects of the first Result.Events of them are stored, and
+// the others are to be run again; it does no harm to run all again.
+func (d *Daemon) Run(ctx context.Context, batch []*event.Event) (r Result, err error) {
+	analysis.Sort(batch)
+	d.state = statestore.New(ctx, d.opts.Table, statestore.Options{Now: d.opts.Now})
+	for len(batch) > 0 {
+		n, err := d.step(ctx, batch, &r)
+		if err != nil {
+			return r, err
+		}
+		r.Events += n
+		batch = batch[n:]
+	}
+	return r, nil
+}
+
+// chunk is what some events come to.
+type chunk struct {
+	events  int
+	decoded int
+	alerts  []*event.Alert
+}
+
+// tries is how often events are judged again because of conflicts, about a minute in all.
+const tries = 40
+
+// step judges the first events until there is enough to commit, commits it, and returns how many they were.
+func (d *Daemon) step(ctx context.Context, batch []*event.Event, r *Result) (int, error) {
+	for try := 1; ; try++ {
+		c, err := d.judge(ctx, batch)
+		var conflict *table.ConflictError
+		if err == nil {
+			err = d.commit(ctx, &c, r)
+		}
+		switch {
+		case err == nil:
+			r.Decoded += c.decoded
+			if d.state.Len() > maxItems {
+				d.state.Forget()
+			}
+			return c.events, nil
+		case !errors.As(err, &conflict) || try == tries:
+			return 0, err
+		}
+		r.Conflicts++
+		d.state.Forget()
+		if err := d.opts.Wait(ctx, d.backoff(try)); err != nil {
+			return 0, err
+		}
+		if try > 2 { // the fewer events, the sooner they are through
+			batch = batch[:max(1, c.events/2)]
+		}
+	}
+}
+
+// backoff returns a random time that grows with each try, up to three seconds.
+func (d *Daemon) backoff(try int) time.Duration {
+	most := min(5*time.Millisecond<<min(try, 10), 3*time.Second)
+	return time.Duration(d.opts.Random.Int64N(int64(most)))
+}
+
+// judge judges events until what they change is enough for a commit.
+func (d *Daemon) judge(ctx context.Context, batch []*event.Event) (c chunk, err error) {
+	for _, ev := range batch {
+		if err := ctx.Err(); err != nil {
+			return c, fmt.Errorf("analyse event %s: %w", ev.ID, err)
+		}
+		v, err := d.opts.Engine.Analyze(ev, d.state)
+		if err != nil {
+			return c, fmt.Errorf("analyse event %s: %w", ev.ID, err)
+		}
+		c.events++
+		if v.Decoded.Decoder != "" {
+			c.decoded++
+		}
+		if v.Alert != nil {
+			c.alerts = append(c.alerts, v.Alert)
+		}
+		if len(c.alerts)+d.state.Changed() >= enough {
+			break
+		}
+	}
+	return c, nil
+}
+
+// commit stores what a chunk came to. Alerts that are stored already are left as they are.
+func (d *Daemon) commit(ctx context.Context, c *chunk, r *Result) error {
+	items, err := d.state.Ops()
+	if err != nil {
+		return err
+	}
+	alerts := slices.Clone(c.alerts)
+	ops := make([]table.Op, len(alerts), len(alerts)+len(items))
+	for i, a := range alerts {
+		if ops[i], err = alertstore.Put(a, d.expires()); err != nil {
+			return err
+		}
+	}
+	ops = append(ops, items...)
+	for len(ops) > 0 {
+		n := fitting(ops)
+		err := d.opts.Table.Commit(ctx, ops[:n])
+		var conflict *table.ConflictError
+		if errors.As(err, &conflict) && onlyAlerts(conflict.Ops, len(alerts)) {
+			for _, i := range slices.Backward(slices.Sorted(slices.Values(conflict.Ops))) {
+				ops, alerts = slices.Delete(ops, i, i+1), slices.Delete(alerts, i, i+1)
+			}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("store %d alerts and %d items: %w", len(alerts), len(items), err)
+		}
+		r.Commits++
+		stored := min(n, len(alerts))
+		d.stored(alerts[:stored], r)
+		ops, alerts = ops[n:], alerts[stored:]
+	}
+	d.state.Committed()
+	return nil
+}
+
+func (d *Daemon) expires() time.Time {
+	if d.opts.Keep == 0 {
+		return time.Time{}
+	}
+	return d.opts.Now().Add(d.opts.Keep)
+}
+
+func (d *Daemon) stored(alerts []*event.Alert, r *Result) {
+	r.Alerts += len(alerts)
+	if d.opts.Alert != nil {
+		for _, a := range alerts {
+			d.opts.Alert(a)
+		}
+	}
+}
+
+// onlyAlerts tells whether all operations that conflict put alerts, which come first.
+func onlyAlerts(ops []int, alerts int) bool {
+	return len(ops) > 0 && !slices.ContainsFunc(ops, func(i int) bool { return i >= alerts })
+}
+
+// fitting returns how many of the operations fit into one commit. Nearly always that's all of them; if one event changes very much, the order
+// of the operations is one in which a run may be cut off between two commits, and be done again.
+func fitting(ops []table.Op) int {
+	size := 0
+	for i, op := range ops {
+		if size += table.Size(op.Item); i == table.MaxOps || size > table.MaxBytes && i > 0 {
+			return i
+		}
+	}
+	return len(ops)
+}
+
+// Add adds the figures of another run.
+func (r *Result) Add(other Result) {
+	r.Events += other.Events
+	r.Decoded += other.Decoded
+	r.Alerts += other.Alerts
+	r.Commits += other.Commits
+	r.Conflicts += other.Conflicts
+}
