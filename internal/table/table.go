@@ -34,8 +34,8 @@ type Index struct {
 	Projected []string // fields that a Query of the index brings beside the keys; the others are to be got by Get
 }
 
-// Fields are an item's content by name: string, int64, bool or []byte. Keys are fields, too. An empty string or []byte can be kept, but not
-// as a key.
+// Fields are an item's content by name: string (UTF-8; other bytes are the caller's to encode), int64, bool or []byte. Keys are fields, too. An
+// empty string or []byte can be kept, but not as a key. Strings are ordered by their bytes.
 type Fields map[string]any
 
 // String returns the field's string, "" if it is none.
@@ -50,11 +50,27 @@ func (f Fields) Bytes(name string) []byte { b, _ := f[name].([]byte); return b }
 // Key names an item of a table.
 type Key struct{ Partition, Sort string }
 
+// Key returns the key of an item.
+func (s *Schema) Key(item Fields) Key { return Key{item.String(s.Partition), item.String(s.Sort)} }
+
+// Index returns the index of that name, nil if there is none.
+func (s *Schema) Index(name string) *Index {
+	for i := range s.Indexes {
+		if s.Indexes[i].Name == name {
+			return &s.Indexes[i]
+		}
+	}
+	return nil
+}
+
 // The bounds of a Commit, which are DynamoDB's: so many operations, and so many bytes in all of their items.
 const (
 	MaxOps   = 100
 	MaxBytes = 4 << 20
 	MaxItem  = 400 << 10 // of one item, names and values
+
+	MaxPartition = 2048 // bytes of a key's first part, an index's, too
+	MaxSort      = 1024 // … and of its second part
 )
 
 // Condition is what must hold of the item under a key for an operation to be done. The zero Condition always holds.
@@ -80,7 +96,7 @@ type Query struct {
 	Partition  string
 	From, To   string // From ≤ sort < To; "" for no bound
 	Descending bool
-	Limit      int    // of a page; an adapter may return fewer. 0 lets it choose
+	Limit      int    // of a page; an adapter may return fewer, even none, of a list that goes on. 0 lets it choose
 	After      string // the Next of the page before
 }
 
@@ -100,13 +116,16 @@ type Table interface {
 	// Query returns the next page.
 	Query(ctx context.Context, q Query) (Page, error)
 	// Commit does all operations, at most MaxOps of different keys, or none of them. If conditions don't hold, the error is a *ConflictError.
-	// A commit that had been done although the store reported a failure is recognised when it is retried, not reported as a conflict.
+	//
+	// A commit that had been done although the store reported a failure is recognised when the adapter tries it again: several operations
+	// always; one by the item that it wrote, so unless another commit has replaced that since. Then it is reported as a conflict, and its caller,
+	// who reads again, must find in the item that it was done.
 	Commit(ctx context.Context, ops []Op) error
 }
 
 // ConflictError is returned when conditions of a Commit don't hold. Nothing was written.
 type ConflictError struct {
-	Ops []int // the operations concerned; none if another commit got in the way and it is not known of which
+	Ops []int // the operations concerned, in rising order
 }
 
 // Error names the operations.
@@ -114,5 +133,10 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("conditions of operations %v don't hold", e.Ops)
 }
 
-// ErrTooLarge is returned by Commit for more than MaxOps operations, or more bytes than MaxBytes or MaxItem.
-var ErrTooLarge = errors.New("too large")
+// Errors of a wrong call. Nothing was written.
+var (
+	// ErrTooLarge is returned for more than MaxOps operations, or more bytes than the bounds allow.
+	ErrTooLarge = errors.New("too large")
+	// ErrInvalid is returned for items, keys and queries that no table can hold or answer.
+	ErrInvalid = errors.New("invalid")
+)
