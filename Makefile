@@ -12,6 +12,12 @@ FUZZTIME ?= 60s
 OSSEC_RULESET ?=
 ORACLE ?=
 WAZUH_RULESET ?=
+RULES ?=
+DEPLOYFLAGS ?=
+
+# What reads template.yaml. The versions are pinned: a later one may find fault with what was right.
+SAM_TOOLS = .cache/sam-1.170.0-cfn-lint-1.58.0
+SAM = SAM_CLI_TELEMETRY=0 GOFLAGS='-tags=lambda.norpc -trimpath -buildvcs=false -ldflags=-s' $(SAM_TOOLS)/bin/sam
 
 .DEFAULT_GOAL := help
 
@@ -66,9 +72,43 @@ conformance-wazuh: need-go ## Run Wazuh's own test cases on its rules: make conf
 		echo "make conformance-wazuh: WAZUH_RULESET names a checkout of wazuh-ruleset, or of wazuh 4.3 or later"; exit 1; }
 	WAZUH_RULESET="$(abspath $(WAZUH_RULESET))" $(GO) test -count=1 -v -run '^TestWazuh' ./internal/conformance
 
+.PHONY: sam-tools
+sam-tools: $(SAM_TOOLS)/done ## Install what reads template.yaml (aws-sam-cli, cfn-lint) into .cache, from PyPI.
+
+$(SAM_TOOLS)/done:
+	@command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "make: aws-sam-cli needs Python 3.10 or later with venv. Install it:"; \
+		echo "  Debian, Ubuntu: apt install python3-venv    Amazon Linux, Fedora: dnf install python3    Alpine: apk add python3"; exit 1; }
+	rm -rf $(SAM_TOOLS)
+	python3 -m venv $(SAM_TOOLS)
+	$(SAM_TOOLS)/bin/pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0 cfn-lint==1.58.0 || { \
+		echo "make: pip can't install aws-sam-cli; does it reach pypi.org? Behind a proxy or a mirror, set HTTPS_PROXY or PIP_INDEX_URL"; exit 1; }
+	@touch $@
+
+.PHONY: sam-build
+sam-build: need-go sam-tools
+	$(SAM) build
+
+.PHONY: validate
+validate: sam-build ## Check template.yaml (sam validate --lint, cfn-lint) and build the functions. Needs no account and no Docker.
+	$(SAM) validate --lint --region us-east-1
+	$(SAM_TOOLS)/bin/cfn-lint template.yaml
+
+.PHONY: deploy
+deploy: build sam-build ## Deploy to AWS; asks for all settings the first time. Rules of your own: make deploy RULES=DIR; more: DEPLOYFLAGS='--guided'
+	bin/yagura rules check $(if $(RULES),"$(abspath $(RULES))")
+	$(if $(RULES),cp -RL "$(abspath $(RULES))" .aws-sam/build/AnalyzeFunction/rules)
+	$(SAM) deploy $(if $(shell grep '^region' samconfig.toml),,--guided) $(DEPLOYFLAGS)
+
+.PHONY: destroy
+destroy: sam-tools ## Delete the stack from AWS, after asking. Alerts and failed records stay.
+	@echo "This deletes the stack: stream, functions, topic, state. Events that were not yet analysed are lost."; \
+	echo "Alerts, the fleet's table and the failure bucket stay; docs/operations.md tells how to delete them, too."
+	$(SAM) delete $(DEPLOYFLAGS)
+
 .PHONY: clean
 clean: ## Delete what was built. Alerts and state of a running Yagura are elsewhere, and stay.
-	rm -rf bin .cache coverage.out
+	rm -rf bin .cache .aws-sam coverage.out
 
 # What a fresh machine may lack is named before anything else fails because of it.
 .PHONY: need-go need-race
