@@ -58,9 +58,9 @@ var Schema = &table.Schema{Name: "alerts", Partition: fieldAgent, Sort: fieldAt,
 // ErrAlert is returned when what is stored as an alert is none.
 var ErrAlert = errors.New("not an alert of this program's")
 
-// Put returns what stores an alert unless it is stored already. It may be deleted from expires on; never if that is zero. The alert must be
-// one that Fit returned. An agent without a name can't have alerts.
+// Put returns what stores an alert, as Fit returns it, unless it is stored already. It may be deleted from expires on; never if that is zero.
 func Put(a *event.Alert, expires time.Time) (table.Op, error) {
+	a = Fit(a)
 	text, err := encode(a)
 	if err != nil {
 		return table.Op{}, fmt.Errorf("encode alert %s: %w", a.ID, err)

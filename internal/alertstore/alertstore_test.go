@@ -58,7 +58,7 @@ func store(t testing.TB, tab table.Table, alerts ...*event.Alert) {
 	for chunk := range slices.Chunk(alerts, table.MaxOps) {
 		var ops []table.Op
 		for _, a := range chunk {
-			op, err := alertstore.Put(alertstore.Fit(a), time.Time{})
+			op, err := alertstore.Put(a, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,8 +15,7 @@ import (
 )
 
 const (
-	defaultLimit = 100
-	maxLimit     = 1000
+	maxLimit = 1000
 
 	maxQueries = 64  // of the table for one page
 	maxGets    = 16  // for one page
@@ -29,6 +28,9 @@ const (
 // MaxRequests is how many requests one page costs at most.
 const MaxRequests = maxQueries + maxGets
 
+// DefaultLimit is the limit of a filter that names none.
+const DefaultLimit = 100
+
 // Query returns the next page of the alerts that f lists. A page costs MaxRequests at most, in which it looks at some 1,600 alerts, and at
 // some 50,000 of other levels or rules: it may be short, or empty, and not the last. Alerts that come while pages are read, and are newer
 // than the pages read, are not in the list; all others come once.
@@ -38,7 +40,7 @@ func Query(ctx context.Context, t table.Table, f Filter) (Page, error) {
 		return Page{}, err
 	}
 	if f.Limit = min(f.Limit, maxLimit); f.Limit <= 0 {
-		f.Limit = defaultLimit
+		f.Limit = DefaultLimit
 	}
 	s := &search{Filter: f, table: t, merge: newMerge(t, f, after)}
 	if err := s.run(ctx); err != nil {
