@@ -55,11 +55,20 @@ var Schema = &table.Schema{Name: "alerts", Partition: fieldAgent, Sort: fieldAt,
 	{Name: bySource, Partition: fieldSourceSlot, Sort: fieldAt, Projected: []string{fieldLevel, fieldRule}},
 }}
 
+// InFile is the same table as one machine keeps it, in a file: with one index, for each makes writing dearer, and a file is looked through
+// quickly.
+var InFile = &table.Schema{Name: "alerts", Partition: fieldAgent, Sort: fieldAt, Expires: fieldExpires, Indexes: []table.Index{
+	{Name: byTime, Partition: fieldSlot, Sort: fieldAt, Projected: []string{fieldLevel, fieldRule, fieldSource}},
+}}
+
 // ErrAlert is returned when what is stored as an alert is none.
 var ErrAlert = errors.New("not an alert of this program's")
 
 // Put returns what stores an alert, as Fit returns it, unless it is stored already. It may be deleted from expires on; never if that is zero.
-func Put(a *event.Alert, expires time.Time) (table.Op, error) {
+func Put(a *event.Alert, expires time.Time) (table.Op, error) { return PutIn(Schema, a, expires) }
+
+// PutIn is Put for a table of a given schema, Schema or InFile.
+func PutIn(schema *table.Schema, a *event.Alert, expires time.Time) (table.Op, error) {
 	a = Fit(a)
 	text, err := encode(a)
 	if err != nil {
@@ -68,10 +77,17 @@ func Put(a *event.Alert, expires time.Time) (table.Op, error) {
 	key, slot := Key(a), slotOf(a.Event.Agent)
 	item := table.Fields{
 		fieldAgent: key.Partition, fieldAt: key.Sort, fieldID: a.ID, fieldLevel: int64(a.Rule.Level), fieldRule: int64(a.Rule.ID),
-		fieldSlot: slot, fieldRuleSlot: slotKey(strconv.Itoa(a.Rule.ID), slot), fieldAlert: text,
+		fieldSlot: slot, fieldAlert: text,
 	}
-	if source := sourceOf(a); source != "" {
-		item[fieldSource], item[fieldSourceSlot] = source, slotKey(source, slot)
+	source := sourceOf(a)
+	if source != "" {
+		item[fieldSource] = source
+	}
+	if schema.Index(byRule) != nil {
+		item[fieldRuleSlot] = slotKey(strconv.Itoa(a.Rule.ID), slot)
+	}
+	if source != "" && schema.Index(bySource) != nil {
+		item[fieldSourceSlot] = slotKey(source, slot)
 	}
 	if a.Rule.Mail {
 		item[fieldMail] = "yes"
@@ -79,11 +95,12 @@ func Put(a *event.Alert, expires time.Time) (table.Op, error) {
 	if !expires.IsZero() {
 		item[fieldExpires] = expires.Unix()
 	}
-	return table.Op{Table: Schema, Item: item, If: table.Condition{Absent: true}}, nil
+	return table.Op{Table: schema, Item: item, If: table.Condition{Absent: true}}, nil
 }
 
 func encode(a *event.Alert) (string, error) {
 	var b bytes.Buffer
+	b.Grow(2 << 10)
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // people read it in the table
 	if err := enc.Encode(a); err != nil {
@@ -103,8 +120,14 @@ func Read(item table.Fields) (*event.Alert, error) {
 
 // Key returns the alert's key in the table.
 func Key(a *event.Alert) table.Key {
-	return table.Key{Partition: a.Event.Agent, Sort: fmt.Sprintf("%s#%020d#%s", moment(a.Time), a.Event.Seq, a.ID)}
+	at := a.Time.UTC().AppendFormat(make([]byte, 0, 96), momentLayout)
+	seq := strconv.FormatUint(a.Event.Seq, 10)
+	at = append(append(at, '#'), zeros[:len(zeros)-len(seq)]...)
+	at = append(append(append(at, seq...), '#'), a.ID...)
+	return table.Key{Partition: a.Event.Agent, Sort: string(at)}
 }
+
+const zeros = "00000000000000000000"
 
 const momentLayout = "2006-01-02T15:04:05.000000000Z"
 

@@ -55,10 +55,15 @@ func inFile(t testing.TB) table.Table {
 
 func store(t testing.TB, tab table.Table, alerts ...*event.Alert) {
 	t.Helper()
+	storeIn(t, tab, alertstore.Schema, alerts...)
+}
+
+func storeIn(t testing.TB, tab table.Table, schema *table.Schema, alerts ...*event.Alert) {
+	t.Helper()
 	for chunk := range slices.Chunk(alerts, table.MaxOps) {
 		var ops []table.Op
 		for _, a := range chunk {
-			op, err := alertstore.Put(a, time.Time{})
+			op, err := alertstore.PutIn(schema, a, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -147,16 +152,16 @@ func drawFilter(r *rapid.T) alertstore.Filter {
 }
 
 // model compares queries with a search of a slice, while alerts are added between the pages.
-func model(t *testing.T, tab table.Table, n int) {
+func model(t *testing.T, tab table.Table, schema *table.Schema, n int) {
 	alerts := population(n)
-	store(t, tab, alerts...)
+	storeIn(t, tab, schema, alerts...)
 	seq := uint64(n)
 	rapid.Check(t, func(r *rapid.T) {
 		f := drawFilter(r)
 		want := wanted(f, alerts)
 		var got []string
 		for more := true; more; more = f.After != "" {
-			page, err := alertstore.Query(r.Context(), tab, f)
+			page, err := alertstore.QueryIn(r.Context(), tab, schema, f)
 			if err != nil {
 				r.Fatal(err)
 			}
@@ -164,7 +169,7 @@ func model(t *testing.T, tab table.Table, n int) {
 			if f.After = page.Next; f.After != "" && seq < uint64(2*n) { // newer than all
 				seq++
 				late := alert(fmt.Sprint("web", seq%12), seq, noon.AddDate(1, 0, int(seq)), 15, 1, "192.0.2.1", "late")
-				store(t, tab, late)
+				storeIn(t, tab, schema, late)
 				alerts = append(alerts, late)
 			}
 		}
@@ -174,10 +179,12 @@ func model(t *testing.T, tab table.Table, n int) {
 	})
 }
 
-func TestModel(t *testing.T) { model(t, inFile(t), 500) }
+func TestModel(t *testing.T) { model(t, inFile(t), alertstore.Schema, 500) }
+
+func TestModelInFile(t *testing.T) { model(t, inFile(t), alertstore.InFile, 500) }
 
 func TestModelDynamoDB(t *testing.T) {
-	model(t, dynamotest.Open(t, emulatedtest.Start(t, emulated.DynamoDB), alertstore.Schema), 120)
+	model(t, dynamotest.Open(t, emulatedtest.Start(t, emulated.DynamoDB), alertstore.Schema), alertstore.Schema, 120)
 }
 
 // counted counts a page's requests.

@@ -35,6 +35,11 @@ const DefaultLimit = 100
 // some 50,000 of other levels or rules: it may be short, or empty, and not the last. Alerts that come while pages are read, and are newer
 // than the pages read, are not in the list; all others come once.
 func Query(ctx context.Context, t table.Table, f Filter) (Page, error) {
+	return QueryIn(ctx, t, Schema, f)
+}
+
+// QueryIn is Query for a table of a given schema, Schema or InFile.
+func QueryIn(ctx context.Context, t table.Table, schema *table.Schema, f Filter) (Page, error) {
 	after, err := readCursor(f.After)
 	if err != nil {
 		return Page{}, err
@@ -42,7 +47,7 @@ func Query(ctx context.Context, t table.Table, f Filter) (Page, error) {
 	if f.Limit = min(f.Limit, maxLimit); f.Limit <= 0 {
 		f.Limit = DefaultLimit
 	}
-	s := &search{Filter: f, table: t, merge: newMerge(t, f, after)}
+	s := &search{Filter: f, table: t, merge: newMerge(t, schema, f, after)}
 	if err := s.run(ctx); err != nil {
 		return Page{}, fmt.Errorf("query alerts: %w", err)
 	}
@@ -112,7 +117,7 @@ func (s *search) candidates(ctx context.Context) ([]table.Fields, error) {
 		if err != nil || entry == nil {
 			return list, err
 		}
-		if s.mayWant(entry.String(fieldAgent), int(entry.Int(fieldLevel)), int(entry.Int(fieldRule))) {
+		if s.mayWant(entry) {
 			list = append(list, entry)
 		}
 	}
@@ -168,16 +173,16 @@ type part struct {
 }
 
 // newMerge chooses where to look for f: with the agent alone in the table, else in the index that has the fewest others.
-func newMerge(t table.Table, f Filter, after string) *merge {
+func newMerge(t table.Table, schema *table.Schema, f Filter, after string) *merge {
 	m := &merge{table: t, at: after}
-	q := table.Query{Table: Schema, Descending: true, Limit: firstRead, To: after}
+	q := table.Query{Table: schema, Descending: true, Limit: firstRead, To: after}
 	if !f.From.IsZero() {
 		q.From = moment(f.From)
 	}
 	if to := moment(f.To); !f.To.IsZero() && (after == "" || to < after) {
 		q.To = to
 	}
-	if f.Level > 0 {
+	if f.Level > 0 || f.SrcIP != "" && schema.Index(bySource) == nil {
 		q.Limit *= 8 // most will be passed over
 	}
 	add := func(index, key string) {
@@ -195,9 +200,9 @@ func newMerge(t table.Table, f Filter, after string) *merge {
 			continue
 		}
 		switch {
-		case f.SrcIP != "":
+		case f.SrcIP != "" && schema.Index(bySource) != nil:
 			add(bySource, slotKey(indexed(f.SrcIP), slot))
-		case len(f.Rules) > 0 && len(f.Rules) <= maxRules:
+		case len(f.Rules) > 0 && len(f.Rules) <= maxRules && schema.Index(byRule) != nil:
 			for _, rule := range slices.Compact(slices.Sorted(slices.Values(f.Rules))) {
 				add(byRule, slotKey(strconv.Itoa(rule), slot))
 			}
