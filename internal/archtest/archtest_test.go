@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/rule":      {"internal/event", "internal/osxml", "internal/pattern"},
 	"internal/config":    {"internal/osxml"},
 	"internal/alertlog":  {"internal/event"},
+	"internal/codec":     {"internal/event"},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},

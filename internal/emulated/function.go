@@ -5,6 +5,7 @@ import "time"
 // Function is what the template says of a Lambda function, with everything that it refers to put in.
 type Function struct {
 	Name        string            // the template's, "AnalyzeFunction"
+	Code        string            // the folder of its program, from the template's on: "functions/analyze"
 	Memory      int               // MiB
 	Timeout     time.Duration     // of one invocation
 	Environment map[string]string // as the template sets it; Stack.Env holds what leads to the parts

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,7 +147,7 @@ func (r *resource) as(name string, to any) error {
 
 // function returns what the template says of a function.
 func (s *scope) function(r *resource) (*Function, error) {
-	if err := s.properties(r, "MemorySize", "Timeout", "Environment", "Events"); err != nil {
+	if err := s.properties(r, "CodeUri", "MemorySize", "Timeout", "Environment", "Events"); err != nil {
 		return nil, err
 	}
 	globals, err := s.eval(s.globals)
@@ -155,7 +156,9 @@ func (s *scope) function(r *resource) (*Function, error) {
 	}
 	shared := dig(globals)
 	either := func(name string) any { return cmp.Or(r.props[name], shared[name]) }
-	f := &Function{Name: r.logical, Memory: whole(either("MemorySize"), 128), Environment: map[string]string{}}
+	f := &Function{
+		Name: r.logical, Code: path.Clean(fmt.Sprint(r.props["CodeUri"])), Memory: whole(either("MemorySize"), 128), Environment: map[string]string{},
+	}
 	f.Timeout = time.Duration(whole(either("Timeout"), 3)) * time.Second
 	for _, from := range []map[string]any{shared, r.props} {
 		for name, value := range dig(from, "Environment", "Variables") {

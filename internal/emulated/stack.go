@@ -3,9 +3,6 @@ package emulated
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +21,9 @@ type Options struct {
 	Shard      faults.Limits     // of each shard
 	Faults     faults.Rates      // of both proxies
 	Seed       uint64            // of the faults
+
+	// At, if set, is told of each request to Kinesis and DynamoDB; see faults.Options.
+	At func(faults.Moment)
 }
 
 // Stack is what a template declares, running.
@@ -96,7 +96,7 @@ func (s *Stack) start(ctx context.Context, o Options) error {
 	}
 	var err error
 	serve := func(target string, limits faults.Limits) *faults.Proxy {
-		p, e := faults.Serve(faults.Options{Target: target, Seed: o.Seed, Rates: o.Faults, Shard: limits, Now: time.Now})
+		p, e := faults.Serve(faults.Options{Target: target, Seed: o.Seed, Rates: o.Faults, Shard: limits, Now: time.Now, At: o.At})
 		err = errors.Join(err, e)
 		return p
 	}
@@ -152,10 +152,10 @@ func (s *Stack) Wait(ctx context.Context) error {
 	}
 }
 
-// Env is the environment, NAME=VALUE, in which the AWS SDK and CLI use the stack: Kinesis and DynamoDB through the proxies. The addresses are
+// Env is the environment in which the AWS SDK and CLI use the stack: Kinesis and DynamoDB through the proxies. The addresses are
 // numbers, so that the SDKs don't put a bucket's name before them.
-func (s *Stack) Env() []string {
-	env := map[string]string{
+func (s *Stack) Env() map[string]string {
+	return map[string]string{
 		"AWS_REGION": Region, "AWS_DEFAULT_REGION": Region, "AWS_ACCESS_KEY_ID": "emulated", "AWS_SECRET_ACCESS_KEY": "emulated",
 		"AWS_ENDPOINT_URL_KINESIS":          s.Kinesis.URL,
 		"AWS_ENDPOINT_URL_DYNAMODB":         s.DynamoDB.URL,
@@ -165,11 +165,6 @@ func (s *Stack) Env() []string {
 		"AWS_ENDPOINT_URL_S3":               s.other,
 		"AWS_ENDPOINT_URL_STS":              s.other,
 	}
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		list = append(list, fmt.Sprint(name, "=", env[name]))
-	}
-	return list
 }
 
 // Clients returns configurations for the SDK's clients that reach the parts past the proxies: what happens through them is never disturbed.

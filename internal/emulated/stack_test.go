@@ -33,8 +33,7 @@ func up(t *testing.T, o emulated.Options) (*emulated.Stack, aws.Config) {
 		t.Fatal(err)
 	}
 	t.Cleanup(stack.Close)
-	for _, e := range stack.Env() {
-		name, value, _ := strings.Cut(e, "=")
+	for name, value := range stack.Env() {
 		t.Setenv(name, value)
 	}
 	conf, err := config.LoadDefaultConfig(t.Context())
@@ -77,7 +76,7 @@ func TestStackIsWhatTheTemplateSays(t *testing.T) {
 	}
 	want := map[string]*emulated.Function{
 		"AnalyzeFunction": {
-			Name: "AnalyzeFunction", Memory: 1769, Timeout: 2 * time.Minute,
+			Name: "AnalyzeFunction", Code: "functions/analyze", Memory: 1769, Timeout: 2 * time.Minute,
 			Environment: map[string]string{
 				"ALERTS_TABLE": "yagura-alerts", "STATE_TABLE": "yagura-state", "FAILURE_BUCKET": bucket,
 				"ALERT_LEVEL": "1", "MAIL_LEVEL": "7", "KEEP_DAYS": "365",
@@ -89,7 +88,7 @@ func TestStackIsWhatTheTemplateSays(t *testing.T) {
 			}},
 		},
 		"NotifyFunction": {
-			Name: "NotifyFunction", Memory: 256, Timeout: time.Minute,
+			Name: "NotifyFunction", Code: "functions/notify", Memory: 256, Timeout: time.Minute,
 			Environment: map[string]string{"TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:yagura-alerts"},
 			Mappings: []emulated.Mapping{{
 				Name: "Alerts", Source: "dynamodb", Stream: aws.ToString(alerts.Table.LatestStreamArn), SourceARN: aws.ToString(alerts.Table.LatestStreamArn),

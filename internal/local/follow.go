@@ -77,10 +77,8 @@ func (f *follower) Next(ctx context.Context) (Batch, error) {
 	return b, nil
 }
 
-// newEvent makes an event of a line. Bytes that are no UTF-8 become U+FFFD here, before anybody looks: what is stored as JSON would lose
-// them otherwise, and an event of after a restart would not equal one of before.
+// newEvent makes an event of a line.
 func newEvent(id event.ID, l logcollector.Line) *event.Event {
-	return &event.Event{
-		ID: id, Location: strings.ToValidUTF8(l.Location, "\uFFFD"), Text: strings.ToValidUTF8(l.Text, "\uFFFD"), Cut: l.Cut,
-	}
+	text, cut := event.Clip(l.Text)
+	return &event.Event{ID: id, Location: strings.ToValidUTF8(l.Location, "\uFFFD"), Text: text, Cut: l.Cut || cut}
 }

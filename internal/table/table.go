@@ -116,8 +116,10 @@ type Table interface {
 	// Query returns the next page.
 	Query(ctx context.Context, q Query) (Page, error)
 	// Commit does all operations, at most MaxOps of different keys, or none of them. If conditions don't hold, the error is a *ConflictError.
-	// A commit that had been done although the store reported a failure is recognised when the adapter tries it again, not reported as a
-	// conflict: by the items that it wrote. So two that mean different things must not write equal items.
+	//
+	// A commit that had been done although the store reported a failure is recognised when the adapter tries it again: several operations
+	// always; one by the item that it wrote, so unless another commit has replaced that since. Then it is reported as a conflict, and its caller,
+	// who reads again, must find in the item that it was done.
 	Commit(ctx context.Context, ops []Op) error
 }
 

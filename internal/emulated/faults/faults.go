@@ -54,6 +54,17 @@ type Options struct {
 	Rates  Rates
 	Shard  Limits           // for Kinesis
 	Now    func() time.Time // what Limits are measured by
+
+	// At, if set, is told of each request that isn't refused, before it is done and once more when it is done and not yet answered. What it does
+	// (have the caller killed, say) holds the request up. It is called by several goroutines at a time.
+	At func(Moment)
+}
+
+// Moment is where a request is on its way.
+type Moment struct {
+	Request   *http.Request
+	Operation string
+	Done      bool // the emulator has done it
 }
 
 // Proxy is the emulator behind it, with faults.
@@ -62,6 +73,7 @@ type Proxy struct {
 
 	target string
 	seed   uint64
+	at     func(Moment)
 	client *http.Client
 	server *http.Server
 	shards *shards
@@ -81,7 +93,10 @@ func Serve(o Options) (*Proxy, error) {
 	p := &Proxy{
 		URL: "http://" + listener.Addr().String(), target: o.Target, seed: o.Seed, rates: o.Rates,
 		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100, DisableCompression: true}},
-		requests: map[string]int{}, injected: map[string]int{},
+		requests: map[string]int{}, injected: map[string]int{}, at: o.At,
+	}
+	if p.at == nil {
+		p.at = func(Moment) {}
 	}
 	p.shards = newShards(o.Shard, o.Now, p)
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: time.Minute}
@@ -169,9 +184,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a := p.refuse(req)
 	if a == nil {
+		p.at(Moment{r, req.op, false})
 		if a, err = p.do(req); err != nil {
 			panic(http.ErrAbortHandler)
 		}
+		p.at(Moment{r, req.op, true})
 		if cutAfter {
 			p.count("cut after", 1)
 			panic(http.ErrAbortHandler)

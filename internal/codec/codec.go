@@ -1,0 +1,148 @@
+// Package codec is events as bytes: an agent's batch as it travels in one record of a stream, and the other records that a stream may bring.
+//
+//	"YGR" 1 │ zstd( CBOR map )                                      one record, at most 1 MiB with its partition key
+//
+//	 1 agent id      8 count          13 times, deltas ─┐
+//	 2 epoch         9 first seq      14 zones, deltas  │  columns: a number of each event, one after another as varints;
+//	 3 agent        10 how seq steps  15 locations ─────┤  a column that is left out is all zeros
+//	 4 version      11 seqs, deltas   16 kind and cut   │
+//	 5 config       12 time's unit    17 lengths ───────┘
+//	 6 dropped      18 the locations that 15 counts into: "/var/log/auth.log" …
+//	 7 sent         19 all texts in a row
+//
+// Like stands beside like, which is what makes the batch small. docs/protocol.md says it in full.
+//
+//	record ─► Events ─┬─ "YGR"  ─► Decode            ids from the agent
+//	                  ├─ gzip   ─► CloudWatch Logs ─┐
+//	                  └─ {      ─► JSON objects    ─┴─ ids from the record's sequence number, where the sender gave none
+//
+// All of these are bytes of strangers: what they say of themselves is believed only after it was checked, and no record costs more memory
+// than a fixed multiple of MaxRaw.
+package codec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/yagura-hids/yagura/internal/event"
+)
+
+// The bounds of a batch. Encode and Decode refuse what is beyond them.
+const (
+	MaxRecord   = 1 << 20                // bytes of a record of a stream, its partition key included
+	MaxEncoded  = MaxRecord - MaxAgentID // bytes of an encoded batch
+	MaxRaw      = 16 << 20               // bytes of a batch before compression, and of whatever else comes compressed
+	MaxEvents   = 100_000
+	MaxAgentID  = 256     // bytes of an agent's id, which is the partition key
+	MaxLocation = 8 << 10 // bytes of an event's location
+	MaxDetail   = 256     // bytes of each text that an agent tells of itself, and of a label's name
+	MaxDetails  = 64      // addresses, and labels
+)
+
+// Errors that Encode, Decode and Events wrap.
+var (
+	// ErrUnknown is returned for bytes that are nothing known: no batch, no payload of CloudWatch Logs, no JSON object.
+	ErrUnknown = errors.New("unknown kind of record")
+	// ErrVersion is returned for a batch of a version that this program doesn't know.
+	ErrVersion = errors.New("unknown version")
+	// ErrDamaged is returned for bytes that begin like something known and don't go on so.
+	ErrDamaged = errors.New("damaged")
+	// ErrInvalid is returned for a batch or an event that breaks a promise: numbers that don't rise, an implausible time, text that is no UTF-8.
+	ErrInvalid = errors.New("invalid")
+	// ErrTooLarge is returned for what is beyond a bound.
+	ErrTooLarge = errors.New("too large")
+)
+
+const (
+	marker  = "YGR"
+	version = 1 // of the format
+)
+
+// Encode returns the batch as bytes: the same bytes for the same batch by one build of the program.
+func Encode(b *event.Batch) ([]byte, error) {
+	if err := check(b); err != nil {
+		return nil, fmt.Errorf("encode batch: %w", err)
+	}
+	raw, err := tools().enc.Marshal(pack(b))
+	if err != nil {
+		return nil, fmt.Errorf("encode batch: %w", err)
+	}
+	if len(raw) > MaxRaw {
+		return nil, fmt.Errorf("encode batch: %d bytes before compression, %d are allowed: %w", len(raw), MaxRaw, ErrTooLarge)
+	}
+	data := tools().zip.EncodeAll(raw, append(make([]byte, 0, len(raw)/8+64), marker+string(rune(version))...))
+	if len(data) > MaxEncoded {
+		return nil, fmt.Errorf("encode batch: %d bytes, %d are allowed: %w", len(data), MaxEncoded, ErrTooLarge)
+	}
+	return data, nil
+}
+
+// Decode returns the batch that Encode made bytes of, its times in zones without a name. The events' texts share one string.
+// The error wraps one of those above, and says what is wrong and where.
+func Decode(data []byte) (*event.Batch, error) {
+	b, err := decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("decode batch: %w", err)
+	}
+	return b, nil
+}
+
+func decode(data []byte) (*event.Batch, error) {
+	body, ours := bytes.CutPrefix(data, []byte(marker))
+	switch {
+	case !ours:
+		return nil, fmt.Errorf("it doesn't begin with %q: %w", marker, ErrUnknown)
+	case len(body) == 0:
+		return nil, fmt.Errorf("it ends after %q: %w", marker, ErrDamaged)
+	case body[0] != version:
+		return nil, fmt.Errorf("%w %d, this program knows %d: update it", ErrVersion, body[0], version)
+	case len(data) > MaxEncoded:
+		return nil, fmt.Errorf("%d bytes, %d are allowed: %w", len(data), MaxEncoded, ErrTooLarge)
+	}
+	raw, err := tools().unzip.DecodeAll(body[1:], nil)
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return nil, fmt.Errorf("unpacked it is more than %d bytes: %w", MaxRaw, ErrTooLarge)
+	case err != nil:
+		return nil, fmt.Errorf("unpack: %w: %w", err, ErrDamaged)
+	}
+	var p packed
+	if err := tools().dec.Unmarshal(raw, &p); err != nil {
+		return nil, fmt.Errorf("its CBOR: %w: %w", err, ErrDamaged)
+	}
+	b, err := p.unpack()
+	if err == nil {
+		err = check(b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// tools are made when first needed, since they cost time at a function's start, and used by all goroutines.
+var tools = sync.OnceValue(func() (t struct {
+	enc   cbor.EncMode
+	dec   cbor.DecMode
+	zip   *zstd.Encoder
+	unzip *zstd.Decoder
+},
+) {
+	var err [4]error
+	t.enc, err[0] = cbor.CoreDetEncOptions().EncMode()
+	t.dec, err[1] = cbor.DecOptions{
+		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden, IntDec: cbor.IntDecConvertNone,
+		MaxNestedLevels: 4, MaxArrayElements: MaxEvents, MaxMapPairs: 1000,
+	}.DecMode()
+	t.zip, err[2] = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(8<<20))
+	t.unzip, err[3] = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxRaw))
+	if e := errors.Join(err[:]...); e != nil {
+		panic("codec: internal error: " + e.Error()) // the options are constants
+	}
+	return t
+})
