@@ -5,6 +5,7 @@
 //	yagura alerts    list what was found
 //	yagura logtest   see how a line is decoded and judged
 //	yagura rules     check, test and show rules
+//	yagura cost      model what Yagura on AWS costs
 //	yagura import    bring an OSSEC or Wazuh installation's rules and settings
 package main
 
@@ -33,6 +34,7 @@ type cli struct {
 		Show  rulesShowCmd  `cmd:"" help:"Show a rule, what is around it, and its tests."`
 	} `cmd:"" help:"Work on rules."`
 	Import  importCmd        `cmd:"" help:"Bring the rules and settings of an OSSEC or Wazuh installation."`
+	Cost    costCmd          `cmd:"" help:"Model what Yagura on AWS costs."`
 	Version versionCmd       `cmd:"" help:"Show the version."`
 	Print   kong.VersionFlag `name:"version" hidden:""`
 }
