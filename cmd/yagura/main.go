@@ -2,6 +2,7 @@
 //
 //	yagura local     watch this machine's logs, warn here and in alerts.log/alerts.json
 //	yagura replay    run old logs through the rules
+//	yagura send      send logs to the stack on AWS
 //	yagura alerts    list what was found
 //	yagura logtest   see how a line is decoded and judged
 //	yagura rules     check, test and show rules
@@ -26,6 +27,7 @@ var version = "dev"
 type cli struct {
 	Local   localCmd   `cmd:"" help:"Watch this machine's logs and journal; warn of attacks."`
 	Replay  replayCmd  `cmd:"" help:"Run old logs through the rules, with the logs' own times."`
+	Send    sendCmd    `cmd:"" help:"Send logs to the stack on AWS, with the logs' own times."`
 	Alerts  alertsCmd  `cmd:"" help:"List the alerts that were stored, and filter them."`
 	Logtest logtestCmd `cmd:"" help:"Show how log lines are decoded and judged."`
 	Rules   struct {
