@@ -41,11 +41,22 @@ var mayImport = map[string][]string{
 	"internal/importer":           {"internal/config"},
 	"internal/conformance":        {},
 
+	// tables, what is kept in them, and where
+	"internal/table":                   {},
+	"internal/table/tabletest":         {"internal/table"},
+	"internal/table/bolt":              {"internal/table"},
+	"internal/table/dynamo":            {"internal/table"},
+	"internal/table/dynamo/dynamotest": {"internal/table", "internal/table/dynamo"},
+	"internal/alertstore":              {"internal/event", "internal/table"},
+
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
 
 	// the home on one machine, which is given the engine as a function
-	"internal/local": {"agent/logcollector", "internal/alertlog", "internal/analysis", "internal/event", "internal/predecode"},
+	"internal/local": {
+		"agent/logcollector", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
+		"internal/table", "internal/table/bolt",
+	},
 
 	// mains wire, so they may import anything
 	"cmd/yagura": nil,

@@ -43,6 +43,13 @@ func Start(t testing.TB, p *emulated.Part) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(run.Close)
+	t.Cleanup(func() {
+		select {
+		case <-run.Ended(): // by itself, or somebody killed it: the test's failures come from that
+			t.Error(run.Err())
+		default:
+		}
+		run.Close()
+	})
 	return run.URL
 }
