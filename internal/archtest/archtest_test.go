@@ -47,6 +47,9 @@ var mayImport = map[string][]string{
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {"agent/logcollector", "internal/alertlog", "internal/analysis", "internal/event", "internal/predecode"},
 
+	// what AWS does, on this machine
+	"internal/emulated/lambda": {"internal/emulated"},
+
 	// mains wire, so they may import anything
 	"cmd/yagura": nil,
 }
