@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
+	"agent/uplink":       {},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
@@ -87,7 +88,7 @@ var forbidden = []struct {
 // engine are the packages whose result depends on their arguments only: given the same events they give the same alerts at any time.
 var engine = []string{
 	"internal/event", "internal/osxml", "internal/pattern", "internal/predecode", "internal/decoder", "internal/rule", "internal/ruleset",
-	"internal/analysis", "internal/alertlog",
+	"internal/analysis", "internal/alertlog", "internal/codec",
 }
 
 // pkg is a package's code on all platforms, without its tests.
