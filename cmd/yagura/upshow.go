@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,21 +14,21 @@ import (
 
 // welcome says what runs where, and how to try it.
 func (c upCmd) welcome(stack *emulated.Stack, log string, took time.Duration) string {
-	env, names := stack.Env(), stack.Names
+	names := stack.Names
 	var out strings.Builder
 	fmt.Fprintf(&out, "\nyagura %s runs the stack of %s, up in %s. All is forgotten when it ends.\n\n", version, c.Template, took.Round(100*time.Millisecond))
 	for _, row := range [][3]string{
-		{"Kinesis", env["AWS_ENDPOINT_URL_KINESIS"], fmt.Sprintf("stream %s, %s", names["Stream"], count(c.Shards, "shard"))},
-		{"DynamoDB", env["AWS_ENDPOINT_URL_DYNAMODB"], "tables " + strings.Join([]string{names["AlertsTable"], names["StateTable"], names["FleetTable"]}, ", ")},
-		{"SNS, SQS", env["AWS_ENDPOINT_URL_SNS"], "topic " + names["AlertsTopic"]},
-		{"S3", env["AWS_ENDPOINT_URL_S3"], "bucket " + names["FailureBucket"] + ": what could not be analysed"},
+		{"Kinesis", stack.Kinesis.URL, fmt.Sprintf("stream %s, %s", names["Stream"], count(c.Shards, "shard"))},
+		{"DynamoDB", stack.DynamoDB.URL, "tables " + strings.Join([]string{names["AlertsTable"], names["StateTable"], names["FleetTable"]}, ", ")},
+		{"SNS, SQS", stack.Other, "topic " + names["AlertsTopic"]},
+		{"S3", stack.Other, "bucket " + names["FailureBucket"] + ": what could not be analysed"},
 		{"Lambda", "what the functions write", log},
 	} {
 		fmt.Fprintf(&out, "  %-9s %-26s  %s\n", row[0], row[1], row[2])
 	}
 	fmt.Fprint(&out, "\nTo use it from a second terminal, paste this there:\n\n")
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		fmt.Fprintf(&out, "  export %s=%s\n", name, env[name])
+	for _, e := range stack.Env() {
+		fmt.Fprintf(&out, "  export %s\n", e)
 	}
 	fmt.Fprintf(&out, `
 then send a failed login and look at what became of it:

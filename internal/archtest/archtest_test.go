@@ -60,7 +60,10 @@ var mayImport = map[string][]string{
 	},
 
 	// what AWS does, on this machine
-	"internal/emulated/lambda": {"internal/emulated"},
+	"internal/emulated":              {"internal/emulated/faults"},
+	"internal/emulated/emulatedtest": {"internal/emulated"},
+	"internal/emulated/faults":       {},
+	"internal/emulated/lambda":       {"internal/emulated"},
 
 	// mains wire, so they may import anything
 	"cmd/yagura": nil,
