@@ -64,6 +64,11 @@ var mayImport = map[string][]string{
 	"internal/notify/sns": {"internal/notify"},
 	"internal/cost":       {},
 	"internal/template":   {},
+	// what AWS does, on this machine
+	"internal/emulated":              {"internal/emulated/faults"},
+	"internal/emulated/emulatedtest": {"internal/emulated"},
+	"internal/emulated/faults":       {},
+	"internal/emulated/lambda":       {"internal/emulated"},
 
 	// mains wire, so they may import anything
 	"cmd/yagura":       nil,
