@@ -41,15 +41,38 @@ var mayImport = map[string][]string{
 	"internal/importer":           {"internal/config"},
 	"internal/conformance":        {},
 
+	// tables, what is kept in them, and where
+	"internal/table":                   {},
+	"internal/table/tabletest":         {"internal/table"},
+	"internal/table/bolt":              {"internal/table"},
+	"internal/table/dynamo":            {"internal/table"},
+	"internal/table/dynamo/dynamotest": {"internal/table", "internal/table/dynamo"},
+	"internal/alertstore":              {"internal/event", "internal/table"},
+
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
 	"agent/uplink":       {},
 
 	// the home on one machine, which is given the engine as a function
-	"internal/local": {"agent/logcollector", "internal/alertlog", "internal/analysis", "internal/event", "internal/predecode"},
+	"internal/local": {
+		"agent/logcollector", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
+		"internal/table", "internal/table/bolt",
+	},
+
+	// telling of alerts, and the home on AWS
+	"internal/notify":     {"internal/event"},
+	"internal/notify/sns": {"internal/notify"},
+	"internal/cost":       {},
+	"internal/template":   {},
+	// what AWS does, on this machine
+	"internal/emulated":              {"internal/emulated/faults"},
+	"internal/emulated/emulatedtest": {"internal/emulated"},
+	"internal/emulated/faults":       {},
+	"internal/emulated/lambda":       {"internal/emulated"},
 
 	// mains wire, so they may import anything
-	"cmd/yagura": nil,
+	"cmd/yagura":       nil,
+	"functions/notify": nil,
 }
 
 // forbidden are imports outside the module that a package may not have, directly or through others of the module.
@@ -65,7 +88,8 @@ var forbidden = []struct {
 		[]string{"os", "path/filepath"},
 		"what means something opens no files; ruleset reads them through fs.FS"},
 	{append(slices.Clone(engine), "agent/logcollector"), []string{"go.etcd.io/bbolt/..."}, "only the home knows its store"},
-	{append(slices.Clone(engine), "agent/logcollector", "internal/local"), []string{"github.com/aws/..."}, "analysis runs on a laptop, too"},
+	{append(slices.Clone(engine), "agent/logcollector", "internal/local", "internal/notify", "internal/cost"), []string{"github.com/aws/..."},
+		"analysis runs on a laptop, too"},
 	{append(slices.Clone(engine), "internal/local", "agent/logcollector"),
 		[]string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
 		"flags and terminals are the command's"},

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/yagura-hids/yagura/internal/emulated"
 )
 
 // environment is a process of the function, and the runtime API that it alone talks to.
@@ -93,13 +95,16 @@ func (h *Host) start(key string) (*environment, error) {
 func (h *Host) environ(key, api string) []string {
 	vars := map[string]string{"PATH": os.Getenv("PATH"), "LANG": "en_US.UTF-8", "TZ": ":UTC"}
 	maps.Copy(vars, h.opts.Function.Environment)
-	maps.Copy(vars, h.opts.Env)
+	for _, entry := range h.opts.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		vars[name] = value
+	}
 	maps.Copy(vars, map[string]string{
 		"_HANDLER":                        "bootstrap",
 		"AWS_ACCESS_KEY_ID":               key,
 		"AWS_SECRET_ACCESS_KEY":           "secret",
-		"AWS_REGION":                      region,
-		"AWS_DEFAULT_REGION":              region,
+		"AWS_REGION":                      emulated.Region,
+		"AWS_DEFAULT_REGION":              emulated.Region,
 		"AWS_EXECUTION_ENV":               "AWS_Lambda_provided.al2023",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(h.opts.Function.Memory),
 		"AWS_LAMBDA_FUNCTION_NAME":        h.opts.Function.Name,

@@ -163,7 +163,7 @@ func bisect(t *testing.T, s stream, k kept) {
 	}
 }
 
-// age has records grow too old while the first is tried: they are given up, those that aren't so old come.
+// age has a batch's records grow too old while it is tried again and again.
 func age(t *testing.T, s stream, k kept) {
 	s.put(numbered(3, "a")...)
 	var mu sync.Mutex
@@ -222,7 +222,7 @@ func processes(t *testing.T, s stream, k kept) {
 	random, kills := rand.New(rand.NewPCG(1, 2)), 0
 	h := host(t, lambda.HostOptions{
 		Function:    emulated.Function{Memory: 256, Timeout: time.Minute},
-		Env:         map[string]string{"PROBE_LOG": log},
+		Env:         []string{"PROBE_LOG=" + log},
 		Concurrency: 4,
 		Kill: func(lambda.Invocation) (time.Duration, bool) {
 			mu.Lock()

@@ -62,7 +62,7 @@ func TestInvoke(t *testing.T) {
 	var output bytes.Buffer
 	h := host(t, lambda.HostOptions{
 		Function: emulated.Function{Name: "AnalyzeFunction", Memory: 512, Timeout: time.Minute, Environment: map[string]string{"TABLE": "alerts", "AWS_REGION": "mars"}},
-		Env:      map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+		Env:      []string{"AWS_ENDPOINT_URL=http://127.0.0.1:1"},
 		Output:   &output,
 	})
 	cold := invoke(t, h, `{"do":"echo"}`)
@@ -136,7 +136,7 @@ func TestFunctionErrors(t *testing.T) {
 
 func TestInitFails(t *testing.T) {
 	var output bytes.Buffer
-	h := host(t, lambda.HostOptions{Env: map[string]string{"PROBE_INIT": "exit"}, Output: &output})
+	h := host(t, lambda.HostOptions{Env: []string{"PROBE_INIT=exit"}, Output: &output})
 	r := invoke(t, h, `{"do":"echo"}`)
 	if r.FunctionError == "" || !strings.Contains(string(r.Payload), "exit status 3") || !strings.Contains(output.String(), "no rules") {
 		t.Errorf("%s %s\n%s", r.FunctionError, r.Payload, output.String())
@@ -176,7 +176,7 @@ func TestConcurrency(t *testing.T) {
 		mu.Unlock()
 	}))
 	defer server.Close()
-	h := host(t, lambda.HostOptions{Concurrency: 3, Env: map[string]string{"PROBE_URL": server.URL}, Function: emulated.Function{Timeout: time.Minute}})
+	h := host(t, lambda.HostOptions{Concurrency: 3, Env: []string{"PROBE_URL=" + server.URL}, Function: emulated.Function{Timeout: time.Minute}})
 	var all sync.WaitGroup
 	var cold atomic.Int32
 	for range 9 {
@@ -210,7 +210,7 @@ func TestKillBetweenWrites(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	h = host(t, lambda.HostOptions{Env: map[string]string{"PROBE_URL": server.URL}, Function: emulated.Function{Timeout: time.Minute}})
+	h = host(t, lambda.HostOptions{Env: []string{"PROBE_URL=" + server.URL}, Function: emulated.Function{Timeout: time.Minute}})
 	first := invoke(t, h, `{"do":"write"}`)
 	second := invoke(t, h, `{"do":"write"}`)
 	if first.FunctionError == "" || second.FunctionError != "" {
