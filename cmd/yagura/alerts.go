@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/local"
 )
@@ -57,14 +58,14 @@ func (c alertsCmd) Run() error {
 	return err
 }
 
-func (c alertsCmd) filter(now time.Time) (local.Filter, error) {
+func (c alertsCmd) filter(now time.Time) (alertstore.Filter, error) {
 	from, err1 := parseWhen("--since", c.Since, now)
 	to, err2 := parseWhen("--until", c.Until, now)
 	var err3 error
 	if c.Limit < 0 {
 		err3 = fmt.Errorf("--limit %d: write how many to list, or 0 for all", c.Limit)
 	}
-	return local.Filter{
+	return alertstore.Filter{
 		From: from, To: to, Level: c.Level, Rules: c.Rule, Group: c.Group, SrcIP: c.SrcIP, Host: c.Host, Text: c.Text,
 	}, errors.Join(err1, err2, err3)
 }
@@ -73,7 +74,7 @@ func (c alertsCmd) filter(now time.Time) (local.Filter, error) {
 const pageSize = 1000
 
 // list shows what the filter lets through, up to the limit, and tells whether there is more.
-func (c alertsCmd) list(filter local.Filter, show func(*event.Alert)) (shown int, more bool, err error) {
+func (c alertsCmd) list(filter alertstore.Filter, show func(*event.Alert)) (shown int, more bool, err error) {
 	for {
 		filter.Limit = pageSize
 		if c.Limit > 0 {

@@ -5,12 +5,12 @@ package main
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/analysisd"
@@ -48,10 +48,8 @@ func wire(ctx context.Context, log *slog.Logger) (*handler.Analyze, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]string{"alerts": env.AlertsTable, "state": env.StateTable}
-	daemon := analysisd.New(analysisd.Options{
-		Engine: analysis.New(set, analysis.Options{LogLevel: env.AlertLevel, MailLevel: env.MailLevel, NameActions: true}),
-		Table:  dynamo.New(cfg, names), Now: time.Now, Keep: env.Keep, Wait: analysisd.Sleep, Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-	})
+	engine := analysis.New(set, analysis.Options{LogLevel: env.AlertLevel, MailLevel: env.MailLevel, NameActions: true})
+	tables := dynamo.New(dynamodb.NewFromConfig(cfg), dynamo.Options{Name: env.TableName})
+	daemon := analysisd.New(analysisd.Options{Engine: engine, Table: tables, Now: time.Now, Keep: env.Keep})
 	return &handler.Analyze{Daemon: daemon, SetAside: setaside.New(cfg, env.FailureBucket).Put, Health: set.Overruns, Log: log}, nil
 }

@@ -237,7 +237,7 @@ func (e *Engine) differs(r *rule.Rule) (bool, error) {
 	}
 	item.Past = slices.Insert(item.Past, place, Entry{Event: d.ID, Time: e.entry.Time, Text: text})
 	item.Past = item.Past[max(len(item.Past)-maxOutputs, 0):]
-	item.Time, item.Until = e.now, e.now+outputDays
+	item.Time, item.Until = max(item.Time, e.now), max(item.Until, e.now+outputDays)
 	return place > 0, e.state.Put(key, item)
 }
 
@@ -279,7 +279,7 @@ func (e *Engine) share() error {
 		return nil
 	}
 	item.Past = append(withoutTouch(earlier), Entry{Event: d.ID, Time: e.entry.Time, Fields: mine})
-	item.Time, item.Until = e.now, e.now+shareFor
+	item.Time, item.Until = max(item.Time, e.now), max(item.Until, e.now+shareFor)
 	return e.state.Put(key, item)
 }
 

@@ -135,7 +135,7 @@ func (i *Item) see(id event.ID, now int64, fires bool) {
 func (i *Item) keep(e Entry, most int) {
 	i.Past = append(i.Past, e)
 	i.Past = i.Past[max(len(i.Past)-most, 0):]
-	i.Time = e.Time / 1e9
+	i.Time = max(i.Time, e.Time/1e9)
 }
 
 // find returns the place of the event's entry, -1 if it has none.

@@ -27,18 +27,17 @@ import (
 type Options struct {
 	Engine *analysis.Engine
 	Table  table.Table
-	Now    func() time.Time                                 // when alerts and items are to be deleted is told by this clock
-	Keep   time.Duration                                    // how long alerts are kept; 0 for ever
-	Wait   func(ctx context.Context, d time.Duration) error // between tries that conflict
-	Random *rand.Rand                                       // how long
-	Alert  func(a *event.Alert)                             // is told of each alert that was stored, and had not been before; may be nil
+	Now    func() time.Time   // when alerts and items are to be deleted is told by this clock
+	Keep   time.Duration      // how long alerts are kept; 0 for ever
+	Alert  func(*event.Alert) // is told of each alert that was stored; nil for nobody
+	// Wait waits before events are judged again, because of so many conflicts in a row; its error ends that. nil waits up to 5 ms, 10 ms … 3 s.
+	Wait func(ctx context.Context, conflicts int) error
 }
 
 // Daemon judges events and stores what follows. It's not for concurrent use.
 type Daemon struct {
 	opts  Options
 	state *statestore.State
-	chunk chunk
 }
 
 // Result sums up a run.
@@ -51,7 +50,28 @@ type Result struct {
 }
 
 // New returns a Daemon.
-func New(opts Options) *Daemon { return &Daemon{opts: opts} }
+func New(opts Options) *Daemon {
+	if opts.Wait == nil {
+		opts.Wait = wait
+	}
+	if opts.Alert == nil {
+		opts.Alert = func(*event.Alert) {}
+	}
+	return &Daemon{opts: opts}
+}
+
+// wait waits a random time, so that those who got in each other's way don't do so again.
+func wait(ctx context.Context, conflicts int) error {
+	most := min(5*time.Millisecond<<min(conflicts-1, 10), 3*time.Second)
+	t := time.NewTimer(rand.N(most))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // A commit is made when so many operations have come together. One event adds a few; there's room left for one that adds many.
 const enough = table.MaxOps / 2
@@ -105,19 +125,13 @@ func (d *Daemon) step(ctx context.Context, batch []*event.Event, r *Result) (int
 		}
 		r.Conflicts++
 		d.state.Forget()
-		if err := d.opts.Wait(ctx, d.backoff(try)); err != nil {
+		if err := d.opts.Wait(ctx, try); err != nil {
 			return 0, err
 		}
 		if try > 2 { // the fewer events, the sooner they are through
 			batch = batch[:max(1, c.events/2)]
 		}
 	}
-}
-
-// backoff returns a random time that grows with each try, up to three seconds.
-func (d *Daemon) backoff(try int) time.Duration {
-	most := min(5*time.Millisecond<<min(try, 10), 3*time.Second)
-	return time.Duration(d.opts.Random.Int64N(int64(most)))
 }
 
 // judge judges events until what they change is enough for a commit.
@@ -189,10 +203,8 @@ func (d *Daemon) expires() time.Time {
 
 func (d *Daemon) stored(alerts []*event.Alert, r *Result) {
 	r.Alerts += len(alerts)
-	if d.opts.Alert != nil {
-		for _, a := range alerts {
-			d.opts.Alert(a)
-		}
+	for _, a := range alerts {
+		d.opts.Alert(a)
 	}
 }
 

@@ -61,10 +61,10 @@ func open(t *testing.T) table.Table {
 }
 
 // daemon is one of those that share a table, each in a process of its own.
-func daemon(set *ruleset.Set, tab table.Table, seed uint64) *analysisd.Daemon {
+func daemon(set *ruleset.Set, tab table.Table) *analysisd.Daemon {
 	return analysisd.New(analysisd.Options{
 		Engine: analysis.New(set, analysis.Options{LogLevel: 1, MailLevel: 7}), Table: tab, Now: func() time.Time { return start },
-		Wait: func(context.Context, time.Duration) error { return nil }, Random: rand.New(rand.NewPCG(seed, 1)),
+		Wait: func(context.Context, int) error { return nil },
 	})
 }
 
@@ -191,7 +191,7 @@ func TestKilled(t *testing.T) {
 		for len(list) > 0 {
 			n := min(1+r.IntN(200), len(list))
 			for again := 1 + r.IntN(2); again > 0; { // once or twice
-				if _, err := daemon(set, tab, seed).Run(t.Context(), slices.Clone(list[:n])); err == nil {
+				if _, err := daemon(set, tab).Run(t.Context(), slices.Clone(list[:n])); err == nil {
 					again--
 				} else if !errors.Is(err, errKilled) {
 					t.Fatal(err)
@@ -225,7 +225,7 @@ func crew(t *testing.T, set *ruleset.Set, tab table.Table, seed uint64, list []*
 			r := rand.New(rand.NewPCG(seed, uint64(n)))
 			for len(part) > 0 {
 				k := min(1+r.IntN(20), len(part))
-				got, err := daemon(set, tab, seed+uint64(n)).Run(context.Background(), slices.Clone(part[:k]))
+				got, err := daemon(set, tab).Run(context.Background(), slices.Clone(part[:k]))
 				mu.Lock()
 				sum.Add(got)
 				mu.Unlock()
@@ -311,14 +311,14 @@ func TestErrors(t *testing.T) {
 	set := load(t, rules)
 	list := traffic(rand.New(rand.NewPCG(1, 59)), 1, 300)
 	busy := &conflicting{Table: open(t), after: 2}
-	got, err := daemon(set, busy, 1).Run(t.Context(), slices.Clone(list))
+	got, err := daemon(set, busy).Run(t.Context(), slices.Clone(list))
 	var conflict *table.ConflictError
 	if !errors.As(err, &conflict) || got.Commits != 2 || got.Events == 0 || got.Events == len(list) {
 		t.Errorf("a table that is always busy: %+v, %v", got, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := daemon(set, open(t), 1).Run(ctx, list); !errors.Is(err, context.Canceled) || got.Events != 0 {
+	if got, err := daemon(set, open(t)).Run(ctx, list); !errors.Is(err, context.Canceled) || got.Events != 0 {
 		t.Errorf("a run that is cancelled: %+v, %v", got, err)
 	}
 }
@@ -343,7 +343,7 @@ func TestStateOfRepeatedRuns(t *testing.T) {
 	once, twice := &watching{Table: open(t), keys: map[string]bool{}}, &watching{Table: open(t), keys: map[string]bool{}}
 	for n, tab := range []*watching{once, twice} {
 		for range 1 + n {
-			if _, err := daemon(set, tab, 1).Run(t.Context(), slices.Clone(list)); err != nil {
+			if _, err := daemon(set, tab).Run(t.Context(), slices.Clone(list)); err != nil {
 				t.Fatal(err)
 			}
 		}

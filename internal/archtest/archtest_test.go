@@ -41,14 +41,29 @@ var mayImport = map[string][]string{
 	"internal/importer":           {"internal/config"},
 	"internal/conformance":        {},
 
+	// tables, what is kept in them, and where
+	"internal/table":                   {},
+	"internal/table/tabletest":         {"internal/table"},
+	"internal/table/bolt":              {"internal/table"},
+	"internal/table/dynamo":            {"internal/table"},
+	"internal/table/dynamo/dynamotest": {"internal/table", "internal/table/dynamo"},
+	"internal/alertstore":              {"internal/event", "internal/table"},
+
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
+	"agent/uplink":       {},
 
 	// the home on one machine, which is given the engine as a function
-	"internal/local": {"agent/logcollector", "internal/alertlog", "internal/analysis", "internal/event", "internal/predecode"},
+	"internal/local": {
+		"agent/logcollector", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
+		"internal/table", "internal/table/bolt",
+	},
 
 	// what AWS does, on this machine
-	"internal/emulated/lambda": {"internal/emulated"},
+	"internal/emulated":              {"internal/emulated/faults"},
+	"internal/emulated/emulatedtest": {"internal/emulated"},
+	"internal/emulated/faults":       {},
+	"internal/emulated/lambda":       {"internal/emulated"},
 
 	// mains wire, so they may import anything
 	"cmd/yagura": nil,
@@ -76,7 +91,7 @@ var forbidden = []struct {
 // engine are the packages whose result depends on their arguments only: given the same events they give the same alerts at any time.
 var engine = []string{
 	"internal/event", "internal/osxml", "internal/pattern", "internal/predecode", "internal/decoder", "internal/rule", "internal/ruleset",
-	"internal/analysis", "internal/alertlog",
+	"internal/analysis", "internal/alertlog", "internal/codec",
 }
 
 // pkg is a package's code on all platforms, without its tests.

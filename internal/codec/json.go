@@ -58,7 +58,7 @@ func (r Record) agent() string {
 func jsonEvent(r Record, id event.ID, object json.RawMessage) (*event.Event, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(object, &fields); err != nil {
-		return nil, fmt.Errorf("%w: want an object: %w", err, ErrDamaged)
+		return nil, fmt.Errorf("%.40q: want an object: %w", object, ErrDamaged)
 	}
 	if !ours(fields) {
 		return foreignEvent(r, id, object, fields), nil

@@ -26,8 +26,9 @@ import (
 type Analyze struct {
 	Daemon   *analysisd.Daemon
 	SetAside func(ctx context.Context, r codec.Record, stream string, cause error) error // keeps a record that can't be read
-	Health   func() []string                                                             // what to tell of rules that run too long, each once; may be nil
+	Health   func() []string                                                             // what to tell of rules that run too long
 	Log      *slog.Logger
+	told     map[string]bool // of what Health says
 }
 
 // A window is what is sorted and judged at once. It bounds memory: decoded, an invocation's records can be a hundred times their size.

@@ -20,6 +20,11 @@ type AnalyzeEnv struct {
 	Rules         string        // rules in LAMBDA_TASK_ROOT, if that folder is there; else "", the built-in ruleset
 }
 
+// TableName returns the real name of a table.
+func (a AnalyzeEnv) TableName(schema string) string {
+	return map[string]string{"alerts": a.AlertsTable, "state": a.StateTable}[schema]
+}
+
 // ReadAnalyzeEnv reads the environment with getenv. The error names everything wrong with it.
 func ReadAnalyzeEnv(getenv func(string) string) (AnalyzeEnv, error) {
 	e := env{getenv: getenv}

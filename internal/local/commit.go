@@ -3,12 +3,18 @@ package local
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/table"
+	tables "github.com/yagura-hids/yagura/internal/table/bolt"
 )
 
 // commit is everything that some events changed.
@@ -92,50 +98,44 @@ func (c *commit) putRest(tx *bolt.Tx) error {
 }
 
 // putAlert stores an alert as number n, unless it is stored already, and notes for each output that it is to be written.
-// The value begins with what queries ask first, so that they need not parse all: n, level, rule.
 func putAlert(tx *bolt.Tx, a *event.Alert, n uint64, outputs []string) (bool, error) {
-	key, err := alertKey(a)
+	op, err := alertstore.Put(a, time.Time{})
 	if err != nil {
 		return false, err
 	}
-	alerts := tx.Bucket(bucketAlerts)
-	alerts.FillPercent = 0.9 // nearly all come in the order of their keys
-	if alerts.Get(key) != nil {
+	var stored *table.ConflictError
+	switch err := tables.Commit(tx, []table.Op{op}); {
+	case errors.As(err, &stored):
 		return false, nil
-	}
-	text, err := json.Marshal(a)
-	if err != nil {
-		return false, fmt.Errorf("encode alert %s: %w", a.ID, err)
-	}
-	value := append(number(n), byte(a.Rule.Level))
-	value = binary.BigEndian.AppendUint32(value, uint32(a.Rule.ID))
-	if err := alerts.Put(key, append(value, text...)); err != nil {
-		return false, err
+	case err != nil:
+		return false, fmt.Errorf("alert %s: %w", a.ID, err)
 	}
 	for _, name := range outputs {
 		waiting, _, err := output(tx, name)
 		if err != nil {
 			return false, err
 		}
-		if err := waiting.Put(number(n), key); err != nil {
+		if err := waiting.Put(number(n), alertKey(a)); err != nil {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// prefix is how many bytes stand before the JSON of a stored alert.
-const prefix = 8 + 1 + 4
+// alertKey writes the key of an alert in its table as text: the moment, which has no zero in it, a zero, the agent.
+func alertKey(a *event.Alert) []byte {
+	key := alertstore.Key(a)
+	return []byte(key.Sort + "\x00" + key.Partition)
+}
 
-func readAlert(value []byte) (stored, error) {
-	if len(value) < prefix {
-		return stored{}, damaged("a stored alert is too short")
+// readAlert returns the alert with the key that alertKey wrote.
+func readAlert(tx *bolt.Tx, key []byte) (*event.Alert, error) {
+	at, agent, _ := strings.Cut(string(key), "\x00")
+	item, err := tables.Get(tx, alertstore.Schema, table.Key{Partition: agent, Sort: at})
+	if err != nil {
+		return nil, err
 	}
-	s := stored{n: binary.BigEndian.Uint64(value), alert: &event.Alert{}}
-	if err := json.Unmarshal(value[prefix:], s.alert); err != nil {
-		return stored{}, damaged(fmt.Sprintf("stored alert %d: %v", s.n, err))
-	}
-	return s, nil
+	return alertstore.Read(item)
 }
 
 func putMemory(tx *bolt.Tx, name string, c analysis.Changes) error {
@@ -194,11 +194,11 @@ func (s *Store) waiting(name string, after uint64, max int) ([]stored, error) {
 	err := s.outputs(name, func(tx *bolt.Tx, waiting, _ *bolt.Bucket) error {
 		c := waiting.Cursor()
 		for k, key := c.Seek(number(after + 1)); k != nil && len(list) < max; k, key = c.Next() {
-			a, err := readAlert(tx.Bucket(bucketAlerts).Get(key))
+			a, err := readAlert(tx, key)
 			if err != nil {
 				return err
 			}
-			list = append(list, a)
+			list = append(list, stored{binary.BigEndian.Uint64(k), a})
 		}
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/local"
 )
 
@@ -148,7 +149,7 @@ func TestLocked(t *testing.T) {
 		!strings.Contains(err.Error(), "or choose another data directory") {
 		t.Errorf("open: %v", err)
 	}
-	if _, err := local.Query(t.Context(), dir, local.Filter{}); !errors.Is(err, local.ErrLocked) {
+	if _, err := local.Query(t.Context(), dir, alertstore.Filter{}); !errors.Is(err, local.ErrLocked) {
 		t.Errorf("query: %v", err)
 	}
 }
@@ -189,7 +190,7 @@ func TestDamaged(t *testing.T) {
 		if !errors.Is(err, local.ErrDamaged) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move the file away") {
 			t.Errorf("%s: open: %v", name, err)
 		}
-		if _, err := local.Query(t.Context(), dir, local.Filter{}); !errors.Is(err, local.ErrDamaged) {
+		if _, err := local.Query(t.Context(), dir, alertstore.Filter{}); !errors.Is(err, local.ErrDamaged) {
 			t.Errorf("%s: query: %v", name, err)
 		}
 	}
@@ -227,7 +228,7 @@ func TestDamagedAnywhere(t *testing.T) {
 }
 
 func spoiledRun(dir, log string) error {
-	_, queried := local.Query(context.Background(), dir, local.Filter{Limit: 1000})
+	_, queried := local.Query(context.Background(), dir, alertstore.Filter{Limit: 1000})
 	s, err := local.Open(dir, epochSeven())
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/alertlog"
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/local"
@@ -154,7 +155,7 @@ func replayOptions(lines int) local.ReplayOptions {
 // all returns all stored alerts as JSON lines, oldest first.
 func all(t *testing.T, dir string) string {
 	t.Helper()
-	page, err := local.Query(t.Context(), dir, local.Filter{Limit: 1 << 30})
+	page, err := local.Query(t.Context(), dir, alertstore.Filter{Limit: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/local"
@@ -92,7 +93,7 @@ func followChild(args []string) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.Query(local.Filter{Text: "END"})
+	page, err := s.Query(context.Background(), alertstore.Filter{Text: "END"})
 	if err != nil {
 		return err
 	}
@@ -274,7 +275,7 @@ func TestKillFollow(t *testing.T) {
 
 func checkFollowed(t *testing.T, dir string, logs []*growing) {
 	t.Helper()
-	page, err := local.Query(t.Context(), dir, local.Filter{Limit: 1 << 30})
+	page, err := local.Query(t.Context(), dir, alertstore.Filter{Limit: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}

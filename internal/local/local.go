@@ -10,10 +10,10 @@
 // yagura.db is a bbolt file, its numbers are big-endian, its values JSON where nothing else is said:
 //
 //	meta      format, epoch (8 bytes), number of the last alert; "fired/local", "fired/replay": how often rules fired in an hour
-//	alerts    time ns (8, sign bit flipped) the event's seq (8) id (16)  →  n (8) level (1) rule (4) alert
+//	alerts    table alerts of internal/alertstore, as internal/table/bolt keeps it
 //	sources   "local", "replay/" log                 →  how far it is read
 //	memory    "local", "replay" →  key → analysis.Item
-//	outputs   "log", "json"     →  waiting: n (8) → key in alerts;  files: name → length that is recorded
+//	outputs   "log", "json"     →  waiting: n (8) → at 00 agent: a key of alerts;  files: name → length that is recorded
 //
 // While it runs, the process that has the file open answers queries on the socket yagura.sock beside it.
 package local

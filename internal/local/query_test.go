@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/local"
@@ -70,7 +69,7 @@ func running(t *testing.T, dir string, alerts []*event.Alert) (stop func()) {
 	}
 }
 
-func queried(t *testing.T, dir string, f local.Filter) []uint64 {
+func queried(t *testing.T, dir string, f alertstore.Filter) []uint64 {
 	t.Helper()
 	page, err := local.Query(t.Context(), dir, f)
 	if err != nil {
@@ -101,30 +100,30 @@ func TestQuery(t *testing.T) {
 	}
 	check := func(how string) {
 		for _, c := range []struct {
-			f    local.Filter
+			f    alertstore.Filter
 			want []uint64
 		}{
-			{local.Filter{}, slices.Concat([]uint64{4}, second, []uint64{1, 5})},
-			{local.Filter{Limit: 1}, []uint64{4}},
-			{local.Filter{Level: 6}, []uint64{2, 5}},
-			{local.Filter{Rules: []int{5716, 1}}, []uint64{4, 1, 5}},
-			{local.Filter{Group: "level5"}, []uint64{4, 1}},
-			{local.Filter{Group: "level"}, nil},
-			{local.Filter{SrcIP: "192.0.2.1"}, []uint64{2, 1}},
-			{local.Filter{Host: "db1"}, []uint64{4}},
-			{local.Filter{Host: "web1", Text: "password"}, []uint64{4, 2, 1}},
-			{local.Filter{Text: "SOMETHING failed", Level: 15}, []uint64{5}},
-			{local.Filter{From: noon.Add(time.Second)}, slices.Concat([]uint64{4}, second)},
-			{local.Filter{To: noon.Add(time.Second)}, []uint64{1, 5}},
-			{local.Filter{From: noon, To: noon.Add(1)}, []uint64{1}},
-			{local.Filter{From: noon.Add(time.Hour)}, nil},
-			{local.Filter{To: noon.AddDate(-70, 0, 0)}, nil},
+			{alertstore.Filter{}, slices.Concat([]uint64{4}, second, []uint64{1, 5})},
+			{alertstore.Filter{Limit: 1}, []uint64{4}},
+			{alertstore.Filter{Level: 6}, []uint64{2, 5}},
+			{alertstore.Filter{Rules: []int{5716, 1}}, []uint64{4, 1, 5}},
+			{alertstore.Filter{Group: "level5"}, []uint64{4, 1}},
+			{alertstore.Filter{Group: "level"}, nil},
+			{alertstore.Filter{SrcIP: "192.0.2.1"}, []uint64{2, 1}},
+			{alertstore.Filter{Host: "db1"}, []uint64{4}},
+			{alertstore.Filter{Host: "web1", Text: "password"}, []uint64{4, 2, 1}},
+			{alertstore.Filter{Text: "SOMETHING failed", Level: 15}, []uint64{5}},
+			{alertstore.Filter{From: noon.Add(time.Second)}, slices.Concat([]uint64{4}, second)},
+			{alertstore.Filter{To: noon.Add(time.Second)}, []uint64{1, 5}},
+			{alertstore.Filter{From: noon, To: noon.Add(1)}, []uint64{1}},
+			{alertstore.Filter{From: noon.Add(time.Hour)}, nil},
+			{alertstore.Filter{To: noon.AddDate(-70, 0, 0)}, nil},
 		} {
 			if got := queried(t, dir, c.f); !slices.Equal(got, c.want) {
 				t.Errorf("%s: %+v: %v, want %v", how, c.f, got, c.want)
 			}
 		}
-		if _, err := local.Query(t.Context(), dir, local.Filter{After: "!"}); err == nil || !strings.Contains(err.Error(), "after") {
+		if _, err := local.Query(t.Context(), dir, alertstore.Filter{After: "!"}); err == nil || !strings.Contains(err.Error(), "after") {
 			t.Errorf("%s: bad cursor: %v", how, err)
 		}
 	}
@@ -150,7 +149,7 @@ func TestQueryPages(t *testing.T) {
 	}
 	running(t, dir, alerts)()
 	seen := map[uint64]bool{}
-	f := local.Filter{Limit: 1700}
+	f := alertstore.Filter{Limit: 1700}
 	for {
 		page, err := local.Query(t.Context(), dir, f)
 		if err != nil {
@@ -169,18 +168,18 @@ func TestQueryPages(t *testing.T) {
 	if len(seen) != len(alerts) {
 		t.Errorf("%d of %d alerts", len(seen), len(alerts))
 	}
-	if got := queried(t, dir, local.Filter{Level: 12}); !slices.Equal(got, []uint64{11_001, 8}) {
+	if got := queried(t, dir, alertstore.Filter{Level: 12}); !slices.Equal(got, []uint64{11_001, 8}) {
 		t.Errorf("rare ones: %v", got)
 	}
 	s := open(t, dir)
-	page, err := s.Query(local.Filter{Level: 13})
+	page, err := s.Query(t.Context(), alertstore.Filter{Text: "nobody"})
 	if err != nil || len(page.Alerts) != 0 || page.Next == "" {
 		t.Errorf("one page looked at everything: %+v, %v", page, err)
 	}
 }
 
 func TestQueryNothing(t *testing.T) {
-	if _, err := local.Query(t.Context(), t.TempDir(), local.Filter{}); !errors.Is(err, local.ErrNoStore) || !strings.Contains(err.Error(), "yagura local") {
+	if _, err := local.Query(t.Context(), t.TempDir(), alertstore.Filter{}); !errors.Is(err, local.ErrNoStore) || !strings.Contains(err.Error(), "yagura local") {
 		t.Errorf("%v", err)
 	}
 }
@@ -198,48 +197,9 @@ func TestStaleSocket(t *testing.T) {
 	}
 	stop := running(t, dir, []*event.Alert{alert(1, noon, 5, 1, "", "x")})
 	defer stop()
-	if got := queried(t, dir, local.Filter{}); len(got) != 1 {
+	if got := queried(t, dir, alertstore.Filter{}); len(got) != 1 {
 		t.Errorf("%v", got)
 	}
-}
-
-func TestFilterValues(t *testing.T) {
-	f := local.Filter{
-		From: noon, To: noon.Add(time.Nanosecond), Level: 7, Rules: []int{5716, 5720}, Group: "a&b", SrcIP: "::1", Host: "h", Text: "x=y z", Limit: 9, After: "abc",
-	}
-	values, err := url.ParseQuery(f.Values().Encode())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := local.ParseFilter(values); err != nil || !reflect.DeepEqual(got, f) {
-		t.Errorf("%+v, %v", got, err)
-	}
-	_, err = local.ParseFilter(url.Values{"level": {"high"}, "from": {"yesterday"}, "rule": {"1", "-2"}})
-	for _, want := range []string{`level="high": want a number`, `from="yesterday": want a time`, `rule="-2": want a rule's number`} {
-		if !errors.Is(err, local.ErrFilter) || !strings.Contains(err.Error(), want) {
-			t.Errorf("not told %s: %v", want, err)
-		}
-	}
-}
-
-// FuzzParseFilter: what is understood is written and understood again as the same.
-func FuzzParseFilter(f *testing.F) {
-	f.Add("level=7&rule=5716&rule=5720&from=2026-11-23T12:00:00Z&text=a+b&limit=3")
-	f.Add("to=2026-11-23T12:00:00.5%2B09:00&after=x&group=g&srcip=192.0.2.1&host=h")
-	f.Fuzz(func(t *testing.T, query string) {
-		values, err := url.ParseQuery(query)
-		if err != nil {
-			return
-		}
-		first, err := local.ParseFilter(values)
-		if err != nil {
-			return
-		}
-		second, err := local.ParseFilter(first.Values())
-		if err != nil || fmt.Sprint(second.Values()) != fmt.Sprint(first.Values()) {
-			t.Errorf("%+v became %+v, %v", first, second, err)
-		}
-	})
 }
 
 // An alert that comes again is the same one.
@@ -247,7 +207,7 @@ func TestAlertTwice(t *testing.T) {
 	dir := t.TempDir()
 	running(t, dir, []*event.Alert{alert(1, noon, 5, 1, "", "x"), alert(1, noon, 5, 1, "", "x"), alert(2, noon, 5, 1, "", "y")})()
 	running(t, dir, []*event.Alert{alert(2, noon, 5, 1, "", "y")})()
-	if got := queried(t, dir, local.Filter{}); len(got) != 2 {
+	if got := queried(t, dir, alertstore.Filter{}); len(got) != 2 {
 		t.Errorf("%v", got)
 	}
 	if n := strings.Count(files(t, dir)["alerts/alerts.log"], "** Alert"); n != 2 {

@@ -11,8 +11,10 @@ import (
 
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/table"
 )
 
 // Source gives the loop its events. [Follow] and [Replay] return one.
@@ -161,7 +163,7 @@ func (r *runner) analyze(b Batch) (*commit, error) {
 		for _, a := range [...]*event.Alert{v.Excess, v.Alert} {
 			if a != nil {
 				r.fired.count(a)
-				c.alerts = append(c.alerts, a)
+				c.alerts = append(c.alerts, alertstore.Fit(a)) // so that the files show what is stored
 			}
 		}
 	}
@@ -203,7 +205,8 @@ func (r *runner) keep(ctx context.Context, c *commit) error {
 // lasting tells whether a commit failed for a reason that no waiting mends.
 func lasting(err error) bool {
 	var noJSON *json.MarshalerError
-	return errors.Is(err, ErrDamaged) || errors.As(err, &noJSON) || errors.Is(err, berrors.ErrKeyTooLarge) || errors.Is(err, berrors.ErrValueTooLarge)
+	return errors.Is(err, ErrDamaged) || errors.As(err, &noJSON) || errors.Is(err, table.ErrInvalid) || errors.Is(err, table.ErrTooLarge) ||
+		errors.Is(err, berrors.ErrKeyTooLarge) || errors.Is(err, berrors.ErrValueTooLarge)
 }
 
 // commit stores c together with what the writers have done since the last commit.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/local"
@@ -29,7 +30,7 @@ func TestReplay(t *testing.T) {
 	if len(top) != 1 || top[0].ID != 1 || top[0].Level != 5 || top[0].Count != stats.Levels[5] || top[0].Description != "one failed" {
 		t.Errorf("top rule %+v", top)
 	}
-	page, err := local.Query(t.Context(), dir, local.Filter{Limit: 1 << 20})
+	page, err := local.Query(t.Context(), dir, alertstore.Filter{Limit: 1 << 20})
 	if err != nil || len(page.Alerts) != 800 {
 		t.Fatalf("%d alerts, %v", len(page.Alerts), err)
 	}
@@ -159,7 +160,7 @@ func TestAnalyzeFails(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "analyse event web1/") {
 		t.Errorf("%v", err)
 	}
-	if page, err := s.Query(local.Filter{}); err != nil || len(page.Alerts) > 0 {
+	if page, err := s.Query(context.Background(), alertstore.Filter{}); err != nil || len(page.Alerts) > 0 {
 		t.Errorf("stored %+v, %v", page, err)
 	}
 }
@@ -181,7 +182,7 @@ func TestFollow(t *testing.T) {
 		}
 		at = at.Add(time.Hour)
 	}
-	page, err := local.Query(t.Context(), dir, local.Filter{})
+	page, err := local.Query(t.Context(), dir, alertstore.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/event"
 )
 
@@ -54,10 +55,10 @@ func serve(s *Store) (stop func() error, err error) {
 func handler(s *Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /alerts", func(w http.ResponseWriter, r *http.Request) {
-		f, err := ParseFilter(r.URL.Query())
-		var page Page
+		f, err := alertstore.ParseFilter(r.URL.Query())
+		var page alertstore.Page
 		if err == nil {
-			page, err = s.Query(f)
+			page, err = s.Query(r.Context(), f)
 		}
 		if err != nil {
 			refuse(w, err)
@@ -77,45 +78,57 @@ func handler(s *Store) http.Handler {
 
 func refuse(w http.ResponseWriter, err error) {
 	code := http.StatusInternalServerError
-	if errors.Is(err, ErrFilter) {
+	if errors.Is(err, alertstore.ErrFilter) {
 		code = http.StatusBadRequest
 	}
 	http.Error(w, err.Error(), code)
 }
 
+// Query returns the next page of the store's alerts; see [alertstore.Query].
+func (s *Store) Query(ctx context.Context, f alertstore.Filter) (page alertstore.Page, err error) {
+	err = s.guard(func() (err error) {
+		page, err = alertstore.Query(ctx, s.tables, f)
+		return err
+	})
+	if err != nil {
+		return alertstore.Page{}, fmt.Errorf("%s: %w", s.path, err)
+	}
+	return page, nil
+}
+
 // Query returns the alerts stored in a data directory that f lists, up to its limit, whether a yagura runs there or not: it reads the file
 // if nobody has it open, and asks the one who has.
-func Query(ctx context.Context, dir string, f Filter) (Page, error) {
+func Query(ctx context.Context, dir string, f alertstore.Filter) (alertstore.Page, error) {
 	s, err := openToRead(dir, time.Nanosecond)
 	if err == nil {
-		page, err := fill(f, s.Query)
+		page, err := fill(ctx, f, s.Query)
 		return page, errors.Join(err, s.Close())
 	}
 	if !errors.Is(err, ErrLocked) {
-		return Page{}, err
+		return alertstore.Page{}, err
 	}
-	page, err := fill(f, func(f Filter) (Page, error) { return ask(ctx, dir, f) })
+	page, err := fill(ctx, f, func(ctx context.Context, f alertstore.Filter) (alertstore.Page, error) { return ask(ctx, dir, f) })
 	if !errors.Is(err, ErrNotRunning) {
 		return page, err
 	}
 	// It has the file and doesn't listen: it is starting or ending, or another query has the file.
 	if s, err = openToRead(dir, time.Second/2); err != nil {
-		return Page{}, err
+		return alertstore.Page{}, err
 	}
-	page, err = fill(f, s.Query)
+	page, err = fill(ctx, f, s.Query)
 	return page, errors.Join(err, s.Close())
 }
 
 // fill asks for pages until the limit is reached.
-func fill(f Filter, query func(Filter) (Page, error)) (Page, error) {
-	var all Page
+func fill(ctx context.Context, f alertstore.Filter, query func(context.Context, alertstore.Filter) (alertstore.Page, error)) (alertstore.Page, error) {
+	var all alertstore.Page
 	if f.Limit <= 0 {
-		f.Limit = defaultLimit
+		f.Limit = alertstore.DefaultLimit
 	}
 	for {
-		p, err := query(f)
+		p, err := query(ctx, f)
 		if err != nil {
-			return Page{}, err
+			return alertstore.Page{}, err
 		}
 		all.Alerts, all.Next = append(all.Alerts, p.Alerts...), p.Next
 		f.Limit -= len(p.Alerts)
@@ -158,13 +171,13 @@ func fetch(ctx context.Context, dir, path string) (*http.Response, error) {
 }
 
 // ask gets one page from the running yagura.
-func ask(ctx context.Context, dir string, f Filter) (Page, error) {
+func ask(ctx context.Context, dir string, f alertstore.Filter) (alertstore.Page, error) {
 	resp, err := fetch(ctx, dir, "/alerts?"+f.Values().Encode())
 	if err != nil {
-		return Page{}, err
+		return alertstore.Page{}, err
 	}
 	defer resp.Body.Close()
-	page := Page{Next: resp.Header.Get(nextHeader)}
+	page := alertstore.Page{Next: resp.Header.Get(nextHeader)}
 	dec := json.NewDecoder(bufio.NewReader(resp.Body))
 	for {
 		a := &event.Alert{}
@@ -172,7 +185,7 @@ func ask(ctx context.Context, dir string, f Filter) (Page, error) {
 		case err == io.EOF:
 			return page, nil
 		case err != nil:
-			return Page{}, fmt.Errorf("read answer from %s: %w", SocketName, err)
+			return alertstore.Page{}, fmt.Errorf("read answer from %s: %w", SocketName, err)
 		}
 		page.Alerts = append(page.Alerts, a)
 	}

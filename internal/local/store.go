@@ -2,7 +2,6 @@ package local
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,15 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
-	"github.com/yagura-hids/yagura/internal/event"
+	tables "github.com/yagura-hids/yagura/internal/table/bolt"
 )
 
 // Errors of opening a store.
@@ -37,23 +36,25 @@ const FileName = "yagura.db"
 // The buckets; the package comment draws what they hold.
 var (
 	bucketMeta    = []byte("meta")
-	bucketAlerts  = []byte("alerts")
 	bucketSources = []byte("sources")
 	bucketMemory  = []byte("memory")
 	bucketOutputs = []byte("outputs")
+
+	buckets = [][]byte{bucketMeta, bucketSources, bucketMemory, bucketOutputs} // table alerts adds its own
 
 	keyFormat = []byte("format")
 	keyEpoch  = []byte("epoch")
 	keyLast   = []byte("last")
 )
 
-const format = "yagura 1" // of the file; another one is refused
+const format = "yagura 2" // of the file; another one is refused
 
 // Store is the one file that holds all that must survive. It may be used by several goroutines, but only one may Run on it.
 type Store struct {
-	db    *bolt.DB
-	path  string
-	epoch uint64
+	db     *bolt.DB
+	tables *tables.Table // in db
+	path   string
+	epoch  uint64
 }
 
 // Open opens the store in a data directory, making both if they do not exist. random gives a new store its epoch.
@@ -101,6 +102,7 @@ func openFile(path string, opts *bolt.Options) (*Store, error) {
 		return err
 	})
 	if err == nil {
+		s.tables = tables.New(s.db)
 		return s, nil
 	}
 	if file != nil { // closed already, unless opening ended in a panic; then the mapping would keep the lock
@@ -125,7 +127,7 @@ func damaged(cause any) error {
 		ErrDamaged, cause)
 }
 
-// guard turns what a damaged file does to bbolt, panics and reads beyond the end of the mapping, into an error.
+// guard turns what a damaged file does to bbolt, panics and reads beyond the end of the mapping, into an error, and says what can be done.
 func (s *Store) guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -133,7 +135,10 @@ func (s *Store) guard(fn func() error) (err error) {
 			err = damaged(r)
 		}
 	}()
-	return fn()
+	if err = fn(); errors.Is(err, tables.ErrDamaged) || errors.Is(err, alertstore.ErrAlert) {
+		return damaged(err)
+	}
+	return err
 }
 
 func (s *Store) update(fn func(*bolt.Tx) error) error {
@@ -149,7 +154,7 @@ func (s *Store) prepare(tx *bolt.Tx, random io.Reader) error {
 	if k, _ := tx.Cursor().First(); k != nil {
 		return s.recognise(tx)
 	}
-	for _, name := range [][]byte{bucketMeta, bucketAlerts, bucketSources, bucketMemory, bucketOutputs} {
+	for _, name := range buckets {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
@@ -167,7 +172,7 @@ func (s *Store) recognise(tx *bolt.Tx) error {
 	if st, err := os.Stat(s.path); err != nil || st.Size() < tx.Size() {
 		return damaged("the file is shorter than it says")
 	}
-	for _, name := range [][]byte{bucketMeta, bucketAlerts, bucketSources, bucketMemory, bucketOutputs} {
+	for _, name := range buckets {
 		if tx.Bucket(name) == nil {
 			return damaged(fmt.Sprintf("no %s in it", name))
 		}
@@ -227,18 +232,6 @@ func (s *Store) restore(name string, m *analysis.Memory) (fired, error) {
 	m.Restore(items)
 	return counts, nil
 }
-
-// alertKey orders alerts by time, the nanoseconds since 1970, made to sort before it, too; those of one moment as they were read. The id
-// makes it the key of this alert only, whenever it is computed.
-func alertKey(a *event.Alert) ([]byte, error) {
-	id, err := hex.DecodeString(a.ID)
-	if err != nil {
-		return nil, fmt.Errorf("alert id %q: %w", a.ID, err)
-	}
-	return slices.Concat(timeKey(a.Time), number(a.Event.Seq), id), nil
-}
-
-func timeKey(t time.Time) []byte { return number(uint64(t.UnixNano()) ^ 1<<63) }
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -29,6 +30,17 @@ var _ table.Table = (*Table)(nil)
 // New returns the tables in db, which stays its caller's to close. A table's buckets are made by the first Commit to it.
 func New(db *bolt.DB) *Table { return &Table{db} }
 
+// view reads. What a damaged file does to bbolt, panics and reads beyond the end of the mapping, becomes an error.
+func (t *Table) view(fn func(*bolt.Tx) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, r)
+		}
+	}()
+	return t.db.View(fn)
+}
+
 var bucketItems = []byte("items")
 
 func indexName(index string) []byte { return []byte("index/" + index) }
@@ -39,7 +51,7 @@ func (t *Table) Get(ctx context.Context, s *table.Schema, keys []table.Key) ([]t
 		return nil, err
 	}
 	var items []table.Fields
-	err := t.db.View(func(tx *bolt.Tx) error {
+	err := t.view(func(tx *bolt.Tx) error {
 		for _, key := range keys {
 			item, err := Get(tx, s, key)
 			if err != nil {

@@ -28,7 +28,7 @@ func (t *Table) Query(ctx context.Context, q table.Query) (table.Page, error) {
 		name = indexName(q.Index)
 	}
 	var page table.Page
-	err = t.db.View(func(tx *bolt.Tx) (err error) {
+	err = t.view(func(tx *bolt.Tx) (err error) {
 		if b := bucket(tx, q.Table, name); b != nil {
 			page, err = r.page(b.Cursor())
 		}

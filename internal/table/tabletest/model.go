@@ -122,6 +122,9 @@ func (m *modelled) query(r *rapid.T) {
 			*bound = rapid.SampledFrom([]string{"1", "2", "2\x00", "é", m.round + "a"}).Draw(r, what)
 		}
 	}
+	if q.Index != "" && q.Descending && q.From != "" {
+		q.Limit = 0 // DynamoDB Local 2.6.1 loses items of one index key between pages of this kind
+	}
 	got := all(r, m.tab, q)
 	partition, sort, _ := q.Order()
 	order := func(a, b table.Fields) int {

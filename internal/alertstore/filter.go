@@ -1,9 +1,6 @@
-package local
+package alertstore
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 
 	"github.com/yagura-hids/yagura/internal/event"
 )
@@ -24,7 +19,8 @@ type Filter struct {
 	Rules    []int     // one of these ids
 	Group    string    // one of the rule's groups
 	SrcIP    string    // the decoded srcip
-	Host     string    // the host's name, or an agent's within "(name) ip->path"
+	Agent    string    // the id of the agent: quick
+	Host     string    // the host's name, the agent's id, or an agent's name within "(name) ip->path"
 	Text     string    // stands in the log or in the rule's description, in capitals or not
 	Limit    int       // at most so many, up to 1000; 0 for 100
 	After    string    // the Next of the page before
@@ -35,12 +31,6 @@ type Page struct {
 	Alerts []*event.Alert
 	Next   string
 }
-
-const (
-	defaultLimit = 100
-	maxLimit     = 1000
-	maxVisits    = 5_000 // alerts looked at for one page
-)
 
 // ErrFilter is returned when a filter can't be understood.
 var ErrFilter = errors.New("filter")
@@ -65,16 +55,20 @@ func (f Filter) Values() url.Values {
 	set("limit", strconv.Itoa(f.Limit))
 	set("group", f.Group)
 	set("srcip", f.SrcIP)
+	set("agent", f.Agent)
 	set("host", f.Host)
 	set("text", f.Text)
 	set("after", f.After)
 	return v
 }
 
-// ParseFilter reads a query string's values: from and to (RFC 3339), level, rule (repeatable), group, srcip, host, text, limit, after.
+// ParseFilter reads a query string's values: from and to (RFC 3339), level, rule (repeatable), group, srcip, agent, host, text, limit, after.
 // The error wraps ErrFilter and names everything wrong.
 func ParseFilter(v url.Values) (Filter, error) {
-	f := Filter{Group: v.Get("group"), SrcIP: v.Get("srcip"), Host: v.Get("host"), Text: v.Get("text"), After: v.Get("after")}
+	f := Filter{
+		Group: v.Get("group"), SrcIP: v.Get("srcip"), Agent: v.Get("agent"), Host: v.Get("host"),
+		Text: v.Get("text"), After: v.Get("after"),
+	}
 	var errs []error
 	note := func(key, value, want string, err error) {
 		if err != nil {
@@ -103,74 +97,12 @@ func ParseFilter(v url.Values) (Filter, error) {
 	return f, errors.Join(errs...)
 }
 
-// Query returns the next page of the alerts that f lists. It looks at 5,000 alerts at most: a page may be short, or empty, and not the last.
-func (s *Store) Query(f Filter) (Page, error) {
-	var after []byte
-	if f.After != "" {
-		var err error
-		if after, err = base64.RawURLEncoding.DecodeString(f.After); err != nil {
-			return Page{}, fmt.Errorf("%w after=%q: want the cursor of a page", ErrFilter, f.After)
-		}
-	}
-	limit := min(f.Limit, maxLimit)
-	if limit <= 0 {
-		limit = defaultLimit
-	}
-	var page Page
-	err := s.view(func(tx *bolt.Tx) error {
-		c := tx.Bucket(bucketAlerts).Cursor()
-		k, v := f.seek(c, after)
-		for visits := 0; k != nil && (f.From.IsZero() || bytes.Compare(k, timeKey(f.From)) >= 0); k, v = c.Prev() {
-			a, err := f.pick(v)
-			if err != nil {
-				return err
-			}
-			if a != nil {
-				page.Alerts = append(page.Alerts, a)
-			}
-			if visits++; len(page.Alerts) == limit || visits == maxVisits {
-				page.Next = base64.RawURLEncoding.EncodeToString(k)
-				return nil
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return Page{}, fmt.Errorf("query %s: %w", s.path, err)
-	}
-	return page, nil
+// mayWant tells by what an index shows whether an alert can be wanted.
+func (f Filter) mayWant(agent string, level, rule int) bool {
+	return level >= f.Level && (len(f.Rules) == 0 || slices.Contains(f.Rules, rule)) && (f.Agent == "" || agent == f.Agent)
 }
 
-// seek moves c to the newest alert before the filter's end and before the alert with the key after.
-func (f Filter) seek(c *bolt.Cursor, after []byte) (k, v []byte) {
-	bound := after
-	if !f.To.IsZero() && (bound == nil || bytes.Compare(timeKey(f.To), bound) < 0) {
-		bound = timeKey(f.To)
-	}
-	if bound == nil {
-		return c.Last()
-	}
-	if k, _ := c.Seek(bound); k == nil {
-		return c.Last()
-	}
-	return c.Prev()
-}
-
-// pick returns the stored alert if the filter wants it, else nil.
-func (f Filter) pick(value []byte) (*event.Alert, error) {
-	if len(value) >= prefix {
-		level, rule := int(value[8]), int(binary.BigEndian.Uint32(value[9:]))
-		if level < f.Level || len(f.Rules) > 0 && !slices.Contains(f.Rules, rule) {
-			return nil, nil
-		}
-	}
-	s, err := readAlert(value)
-	if err != nil || !f.wants(s.alert) {
-		return nil, err
-	}
-	return s.alert, nil
-}
-
+// wants tells whether an alert that may be wanted is.
 func (f Filter) wants(a *event.Alert) bool {
 	switch {
 	case f.Group != "" && !slices.Contains(event.SplitGroups(a.Rule.GroupText), f.Group):
