@@ -89,10 +89,12 @@ func (c upCmd) Run(ctx context.Context) (err error) {
 
 // unlessStopped returns the error, unless it is there because the user stopped the command.
 func unlessStopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 // sourceTree returns the folder of Yagura's source that the command is run in, "" if it is run elsewhere.

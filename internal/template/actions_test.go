@@ -13,14 +13,16 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/google/go-cmp/cmp"
 )
 
-// clients are the SDK's clients that functions may use, by the import that brings them.
+// clients are the SDK's clients that the code uses, by the import that brings them.
 var clients = map[string]reflect.Type{
-	"dynamodb": reflect.TypeFor[*dynamodb.Client](), "s3": reflect.TypeFor[*s3.Client](), "sns": reflect.TypeFor[*sns.Client](),
+	"dynamodb": reflect.TypeFor[*dynamodb.Client](), "kinesis": reflect.TypeFor[*kinesis.Client](),
+	"s3": reflect.TypeFor[*s3.Client](), "sns": reflect.TypeFor[*sns.Client](),
 }
 
 const (
@@ -89,6 +91,9 @@ func TestActions(t *testing.T) {
 }
 
 func TestSendersMayOnlySend(t *testing.T) {
+	if diff := cmp.Diff([]string{"kinesis.PutRecords"}, callsOf(t, "agent/uplink")); diff != "" {
+		t.Errorf("agent/uplink calls more than AgentPolicy allows: %s", diff)
+	}
 	if diff := cmp.Diff([]string{"kinesis:PutRecords Stream.Arn"}, statements(t, properties(t, "AgentPolicy")["PolicyDocument"])); diff != "" {
 		t.Errorf("AgentPolicy: %s", diff)
 	}
