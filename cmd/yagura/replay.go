@@ -52,7 +52,7 @@ func (c replayCmd) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, source.Close()) }()
 	opts := c.options(conf)
 	opts.NameActions, opts.DropRepeats = true, c.DropRepeats
-	bar := newProgress(source)
+	bar := newProgress(source, "replaying")
 	show := alertPrinter(os.Stdout, c.JSON)
 	stats, err := local.Run(ctx, local.Options{
 		Store: store, Source: source, Analyze: analysis.New(set, opts).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,

@@ -1,12 +1,12 @@
 // Package alertstore keeps alerts in a table and finds them again, the newest first.
 //
 //	alerts   agent │ at                                                       │ id, level, rule, source, mail, alert (JSON), expires …
-//	         web1  │ 2026-11-24T10:00:01.000000000Z#00000000000000000042#a47d… │
+//	         web1  │ 2026-11-24T10:00:01.000000000Z#5f2c…#00000000000000000042 │
 //	  by-time     slot 3               │ at     all alerts, each agent's in one of 8 slots, so that no key is hot
 //	  by-rule     rule_slot 5716/3     │ at
 //	  by-source   source_slot 192.0.2.1/3 │ at  only those with a source address
 //
-// An alert's key follows from its event and rule, so to put it twice is to put it once. A query merges the slots. The indexes tell level and
+// An alert's key is its event's place, so to put it twice is to put it once. A query merges the slots. The indexes tell level and
 // rule, so that only alerts are fetched that may be wanted.
 package alertstore
 
@@ -118,16 +118,24 @@ func Read(item table.Fields) (*event.Alert, error) {
 	return a, nil
 }
 
-// Key returns the alert's key in the table.
+// Key returns the alert's key in the table: its event's place. So an event has one verdict, the one that was stored first.
 func Key(a *event.Alert) table.Key {
 	at := a.Time.UTC().AppendFormat(make([]byte, 0, 96), momentLayout)
-	seq := strconv.FormatUint(a.Event.Seq, 10)
-	at = append(append(at, '#'), zeros[:len(zeros)-len(seq)]...)
-	at = append(append(append(at, seq...), '#'), a.ID...)
+	at = appendPadded(append(at, '#'), strconv.FormatUint(a.Event.Epoch, 16), 16)
+	at = appendPadded(append(at, '#'), strconv.FormatUint(a.Event.Seq, 10), 20)
+	if a.Beside {
+		at = strconv.AppendInt(append(at, '#'), int64(a.Rule.ID), 10)
+	}
 	return table.Key{Partition: a.Event.Agent, Sort: string(at)}
 }
 
-const zeros = "00000000000000000000"
+// appendPadded appends a number with zeros before it, width digits in all.
+func appendPadded(text []byte, number string, width int) []byte {
+	for range width - len(number) {
+		text = append(text, '0')
+	}
+	return append(text, number...)
+}
 
 const momentLayout = "2006-01-02T15:04:05.000000000Z"
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -47,29 +48,52 @@ func QueryIn(ctx context.Context, t table.Table, schema *table.Schema, f Filter)
 	if f.Limit = min(f.Limit, maxLimit); f.Limit <= 0 {
 		f.Limit = DefaultLimit
 	}
-	s := &search{Filter: f, table: t, merge: newMerge(t, schema, f, after)}
+	s := &search{Filter: f, table: t, merge: newMerge(t, schema, f, after), at: after}
 	if err := s.run(ctx); err != nil {
 		return Page{}, fmt.Errorf("query alerts: %w", err)
 	}
 	return s.page, nil
 }
 
-// readCursor returns the place in the order of alerts that a page's Next names.
-func readCursor(text string) (string, error) {
-	if text == "" {
-		return "", nil
+// cursor is a place in the list: after the alerts of these agents at at, and all that are newer. Events of several agents may have one place.
+type cursor struct {
+	at     string
+	agents []string
+}
+
+// pass moves the cursor behind an entry.
+func (c *cursor) pass(entry table.Fields) {
+	if at := entry.String(fieldAt); at != c.at {
+		*c = cursor{at: at}
 	}
-	at, err := base64.RawURLEncoding.DecodeString(text)
-	if err == nil && (len(at) < len(momentLayout) || len(at) > table.MaxSort || !utf8.Valid(at)) {
+	c.agents = append(c.agents, entry.String(fieldAgent))
+}
+
+func (c *cursor) passed(entry table.Fields) bool {
+	return entry.String(fieldAt) == c.at && slices.Contains(c.agents, entry.String(fieldAgent))
+}
+
+func (c *cursor) String() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(append([]string{c.at}, c.agents...), "\x00")))
+}
+
+func readCursor(text string) (c cursor, err error) {
+	if text == "" {
+		return cursor{}, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	parts := strings.Split(string(b), "\x00")
+	at := parts[0]
+	if err == nil && (len(at) < len(momentLayout) || len(at) >= table.MaxSort || !utf8.ValidString(at)) {
 		err = ErrFilter
 	}
 	if err == nil {
-		_, err = time.Parse(momentLayout, string(at[:len(momentLayout)]))
+		_, err = time.Parse(momentLayout, at[:len(momentLayout)])
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w after=%q: want the cursor of a page", ErrFilter, text)
+		return cursor{}, fmt.Errorf("%w after=%q: want the cursor of a page", ErrFilter, text)
 	}
-	return string(at), nil
+	return cursor{at, parts[1:]}, nil
 }
 
 // search is one Query.
@@ -77,6 +101,7 @@ type search struct {
 	Filter
 	table table.Table
 	merge *merge
+	at    cursor // behind what add has looked at
 	page  Page
 	gets  int
 }
@@ -97,7 +122,7 @@ func (s *search) run(ctx context.Context) error {
 		case full:
 			return nil
 		case err != nil, s.gets == maxGets:
-			s.page.Next = base64.RawURLEncoding.EncodeToString([]byte(s.merge.at))
+			s.page.Next = s.merge.at.String()
 			return nil
 		case len(list) == 0:
 			return nil
@@ -138,6 +163,7 @@ func (s *search) add(ctx context.Context, entries []table.Fields) (full bool, er
 		}
 	}
 	for i, item := range items {
+		s.at.pass(entries[i])
 		if item == nil { // deleted meanwhile; the index didn't know yet
 			continue
 		}
@@ -149,20 +175,20 @@ func (s *search) add(ctx context.Context, entries []table.Fields) (full bool, er
 			continue
 		}
 		if s.page.Alerts = append(s.page.Alerts, a); len(s.page.Alerts) == s.Limit {
-			s.page.Next = base64.RawURLEncoding.EncodeToString([]byte(entries[i].String(fieldAt)))
+			s.page.Next = s.at.String()
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// merge reads several partitions as one list, the newest first. No two alerts have one place in it: that names the alert, too.
+// merge reads several partitions as one list, the newest first.
 type merge struct {
 	table   table.Table
 	whole   bool // entries are items, not an index's
 	parts   []*part
 	queries int
-	at      string // the place of the last entry that next has returned
+	at      cursor // behind the last entry that next has returned
 }
 
 // part is one partition as far as it's read.
@@ -173,13 +199,16 @@ type part struct {
 }
 
 // newMerge chooses where to look for f: with the agent alone in the table, else in the index that has the fewest others.
-func newMerge(t table.Table, schema *table.Schema, f Filter, after string) *merge {
+func newMerge(t table.Table, schema *table.Schema, f Filter, after cursor) *merge {
 	m := &merge{table: t, at: after}
-	q := table.Query{Table: schema, Descending: true, Limit: firstRead, To: after}
+	q := table.Query{Table: schema, Descending: true, Limit: firstRead}
+	if after.at != "" {
+		q.To = after.at + "\x00" // some at this place may be left
+	}
 	if !f.From.IsZero() {
 		q.From = moment(f.From)
 	}
-	if to := moment(f.To); !f.To.IsZero() && (after == "" || to < after) {
+	if to := moment(f.To); !f.To.IsZero() && (q.To == "" || to < q.To) {
 		q.To = to
 	}
 	if f.Level > 0 || f.SrcIP != "" && schema.Index(bySource) == nil {
@@ -213,8 +242,22 @@ func newMerge(t table.Table, schema *table.Schema, f Filter, after string) *merg
 	return m
 }
 
-// next returns the newest entry that is left, nil if none is.
+// next returns the newest entry behind the cursor, nil if there is none.
 func (m *merge) next(ctx context.Context) (table.Fields, error) {
+	for {
+		entry, err := m.newest(ctx)
+		if err != nil || entry == nil {
+			return nil, err
+		}
+		if !m.at.passed(entry) {
+			m.at.pass(entry)
+			return entry, nil
+		}
+	}
+}
+
+// newest takes the newest entry that is left, nil if none is.
+func (m *merge) newest(ctx context.Context) (table.Fields, error) {
 	if err := m.fill(ctx); err != nil {
 		return nil, err
 	}
@@ -229,7 +272,6 @@ func (m *merge) next(ctx context.Context) (table.Fields, error) {
 	}
 	entry := newest.entries[0]
 	newest.entries = newest.entries[1:]
-	m.at = entry.String(fieldAt)
 	return entry, nil
 }
 
