@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 //	sent NAME FILE            write what the stream has got as JSON, an event a line
 //	jsonlines N FILE          the file, or stdout, must be N JSON objects, one a line
 func TestScript(t *testing.T) {
-	kinesisURL := emulatedtest.Start(t, emulated.Kinesis)
+	kinesisURL, dynamoURL := emulatedtest.Start(t, emulated.Kinesis), emulatedtest.Start(t, emulated.Dynalite)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -60,6 +60,7 @@ func TestScript(t *testing.T) {
 			for key, value := range awsEnv(kinesisURL) {
 				env.Setenv(key, value)
 			}
+			env.Setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamoURL)
 			env.Values[runningKey{}] = map[string]*running{}
 			return nil
 		},

@@ -50,7 +50,7 @@ func QueryIn(ctx context.Context, t table.Table, schema *table.Schema, f Filter)
 	}
 	s := &search{Filter: f, table: t, merge: newMerge(t, schema, f, after), at: after}
 	if err := s.run(ctx); err != nil {
-		return Page{}, fmt.Errorf("query alerts: %w", err)
+		return Page{}, fmt.Errorf("list alerts: %w", err)
 	}
 	return s.page, nil
 }
@@ -296,8 +296,8 @@ func (m *merge) fill(ctx context.Context) error {
 			group.Go(func() { errs[i] = p.read(ctx, m.table) })
 		}
 		group.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return err
+		if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+			return errs[i] // the others say the same
 		}
 	}
 }
