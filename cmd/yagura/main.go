@@ -7,6 +7,7 @@
 //	yagura logtest   see how a line is decoded and judged
 //	yagura rules     check, test and show rules
 //	yagura cost      model what Yagura on AWS costs
+//	yagura up        run the whole AWS stack on this machine
 //	yagura import    bring an OSSEC or Wazuh installation's rules and settings
 package main
 
@@ -35,6 +36,7 @@ type cli struct {
 		Test  rulesTestCmd  `cmd:"" help:"Run the test cases (.ini) of a ruleset."`
 		Show  rulesShowCmd  `cmd:"" help:"Show a rule, what is around it, and its tests."`
 	} `cmd:"" help:"Work on rules."`
+	Up      upCmd            `cmd:"" help:"Run the whole AWS stack on this machine, without an account."`
 	Import  importCmd        `cmd:"" help:"Bring the rules and settings of an OSSEC or Wazuh installation."`
 	Cost    costCmd          `cmd:"" help:"Model what Yagura on AWS costs."`
 	Version versionCmd       `cmd:"" help:"Show the version."`
@@ -73,7 +75,7 @@ func run(args []string) int {
 	}
 	var c cli
 	parser, err := kong.New(&c, kong.Name("yagura"), kong.Description(description), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"data": defaultData(), "imported": defaultImport(), "version": "yagura " + version}, kong.BindToProvider(untilStopped))
+		kong.Vars{"data": defaultData(), "parts": defaultParts(), "imported": defaultImport(), "version": "yagura " + version}, kong.BindToProvider(untilStopped))
 	if err != nil {
 		return fail(err)
 	}

@@ -1,12 +1,12 @@
 // Package alertstore keeps alerts in a table and finds them again, the newest first.
 //
 //	alerts   agent │ at                                                       │ id, level, rule, source, mail, alert (JSON), expires …
-//	         web1  │ 2026-11-24T10:00:01.000000000Z#00000000000000000042#a47d… │
+//	         web1  │ 2026-11-24T10:00:01.000000000Z#5f2c…#00000000000000000042 │
 //	  by-time     slot 3               │ at     all alerts, each agent's in one of 8 slots, so that no key is hot
 //	  by-rule     rule_slot 5716/3     │ at
 //	  by-source   source_slot 192.0.2.1/3 │ at  only those with a source address
 //
-// An alert's key follows from its event and rule, so to put it twice is to put it once. A query merges the slots. The indexes tell level and
+// An alert's key is its event's place, so to put it twice is to put it once. A query merges the slots. The indexes tell level and
 // rule, so that only alerts are fetched that may be wanted.
 package alertstore
 
@@ -101,9 +101,13 @@ func Read(item table.Fields) (*event.Alert, error) {
 	return a, nil
 }
 
-// Key returns the alert's key in the table.
+// Key returns the alert's key in the table: its event's place. So an event has one verdict, the one that was stored first.
 func Key(a *event.Alert) table.Key {
-	return table.Key{Partition: a.Event.Agent, Sort: fmt.Sprintf("%s#%020d#%s", moment(a.Time), a.Event.Seq, a.ID)}
+	at := fmt.Sprintf("%s#%016x#%020d", moment(a.Time), a.Event.Epoch, a.Event.Seq)
+	if a.Beside {
+		at += "#" + strconv.Itoa(a.Rule.ID)
+	}
+	return table.Key{Partition: a.Event.Agent, Sort: at}
 }
 
 const momentLayout = "2006-01-02T15:04:05.000000000Z"

@@ -270,11 +270,22 @@ func TestPut(t *testing.T) {
 	delete(item, "alert")
 	slot := item.String("slot")
 	want := table.Fields{
-		"agent": "web1", "at": "2026-11-23T12:00:00.000000005Z#00000000000000000001#" + a.ID, "id": a.ID, "level": int64(12), "rule": int64(5716),
+		"agent": "web1", "at": "2026-11-23T12:00:00.000000005Z#0000000000000007#00000000000000000001", "id": a.ID, "level": int64(12), "rule": int64(5716),
 		"source": "192.0.2.1", "mail": "yes", "slot": slot, "rule_slot": "5716/" + slot, "source_slot": "192.0.2.1/" + slot, "expires": noon.Unix(),
 	}
 	if !reflect.DeepEqual(item, want) || !strings.Contains(text, "Failed <password>") {
 		t.Errorf("%v, want %v; %s", item, want, text)
+	}
+	other, beside := *a, *a // the event's place is taken, but not that beside it
+	other.Rule.ID, beside.Rule.ID, beside.Beside = 5720, 11, true
+	for again, alert := range map[bool]*event.Alert{true: &other, false: &beside} {
+		op, err := alertstore.Put(alert, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tab.Commit(t.Context(), []table.Op{op}); errors.As(err, &c) != again {
+			t.Errorf("rule %d of the same event: %v", alert.Rule.ID, err)
+		}
 	}
 	plain, err := alertstore.Put(alert("web1", 1, noon, 1, 1, "", "x"), time.Time{})
 	for _, field := range []string{"mail", "source", "source_slot", "expires"} {

@@ -3,6 +3,7 @@ package emulated
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,9 +35,10 @@ type Stack struct {
 
 	// The proxies that functions, senders and CLI talk to.
 	Kinesis, DynamoDB *faults.Proxy
+	Other             string // URL of SNS, SQS, S3 and STS
 
-	processes                []*Process
-	kinesis, dynamodb, other string // the parts' own URLs
+	processes         []*Process
+	kinesis, dynamodb string // the parts' own URLs
 }
 
 // stackName is what `sam deploy` calls the stack, too.
@@ -74,7 +76,7 @@ func Up(ctx context.Context, o Options) (s *Stack, err error) {
 
 // start starts the parts side by side, then the proxies.
 func (s *Stack) start(ctx context.Context, o Options) error {
-	urls := map[*Part]*string{Kinesis: &s.kinesis, DynamoDB: &s.dynamodb, Moto: &s.other}
+	urls := map[*Part]*string{Kinesis: &s.kinesis, DynamoDB: &s.dynamodb, Moto: &s.Other}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	var errs []error
@@ -152,19 +154,18 @@ func (s *Stack) Wait(ctx context.Context) error {
 	}
 }
 
-// Env is the environment in which the AWS SDK and CLI use the stack: Kinesis and DynamoDB through the proxies. The addresses are
+// Env is the environment, NAME=VALUE, in which the AWS SDK and CLI use the stack: Kinesis and DynamoDB through the proxies. The addresses are
 // numbers, so that the SDKs don't put a bucket's name before them.
-func (s *Stack) Env() map[string]string {
-	return map[string]string{
-		"AWS_REGION": Region, "AWS_DEFAULT_REGION": Region, "AWS_ACCESS_KEY_ID": "emulated", "AWS_SECRET_ACCESS_KEY": "emulated",
-		"AWS_ENDPOINT_URL_KINESIS":          s.Kinesis.URL,
-		"AWS_ENDPOINT_URL_DYNAMODB":         s.DynamoDB.URL,
-		"AWS_ENDPOINT_URL_DYNAMODB_STREAMS": s.DynamoDB.URL,
-		"AWS_ENDPOINT_URL_SNS":              s.other,
-		"AWS_ENDPOINT_URL_SQS":              s.other,
-		"AWS_ENDPOINT_URL_S3":               s.other,
-		"AWS_ENDPOINT_URL_STS":              s.other,
+func (s *Stack) Env() []string {
+	env := []string{"AWS_ACCESS_KEY_ID=emulated", "AWS_SECRET_ACCESS_KEY=emulated", "AWS_REGION=" + Region, "AWS_DEFAULT_REGION=" + Region}
+	for service, url := range map[string]string{
+		"KINESIS": s.Kinesis.URL, "DYNAMODB": s.DynamoDB.URL, "DYNAMODB_STREAMS": s.DynamoDB.URL,
+		"SNS": s.Other, "SQS": s.Other, "S3": s.Other, "STS": s.Other,
+	} {
+		env = append(env, "AWS_ENDPOINT_URL_"+service+"="+url)
 	}
+	slices.Sort(env)
+	return env
 }
 
 // Clients returns configurations for the SDK's clients that reach the parts past the proxies: what happens through them is never disturbed.
@@ -174,5 +175,5 @@ func (s *Stack) Clients() (kinesis, dynamodb, other aws.Config) {
 			Region: Region, BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider("emulated", "emulated", ""),
 		}
 	}
-	return at(s.kinesis), at(s.dynamodb), at(s.other)
+	return at(s.kinesis), at(s.dynamodb), at(s.Other)
 }

@@ -33,7 +33,8 @@ func up(t *testing.T, o emulated.Options) (*emulated.Stack, aws.Config) {
 		t.Fatal(err)
 	}
 	t.Cleanup(stack.Close)
-	for name, value := range stack.Env() {
+	for _, e := range stack.Env() {
+		name, value, _ := strings.Cut(e, "=")
 		t.Setenv(name, value)
 	}
 	conf, err := config.LoadDefaultConfig(t.Context())

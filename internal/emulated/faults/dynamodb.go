@@ -38,7 +38,7 @@ func (p *Proxy) batch(r *request) (*answer, error) {
 			delete(kept, table)
 		}
 	}
-	p.count("partial", 1)
+	p.count("partial")
 	undone := map[string]string{"BatchGetItem": "UnprocessedKeys", "BatchWriteItem": "UnprocessedItems"}[r.op]
 	if len(kept) == 0 {
 		return say(http.StatusOK, map[string]any{"Responses": map[string]any{}, undone: left}), nil

@@ -132,12 +132,10 @@ func (p *Proxy) Injected() map[string]int {
 	return maps.Clone(p.injected)
 }
 
-func (p *Proxy) count(kind string, n int) {
+func (p *Proxy) count(kind string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n > 0 {
-		p.injected[kind] += n
-	}
+	p.injected[kind]++
 }
 
 // request is one of a client's.
@@ -167,7 +165,7 @@ func (p *Proxy) next(r *http.Request) (*request, error) {
 	defer p.mu.Unlock()
 	p.requests[op]++
 	hash := fnv.New64a()
-	fmt.Fprint(hash, op, p.requests[op])
+	hash.Write([]byte(fmt.Sprint(op, p.requests[op])))
 	return &request{Request: r, op: op, body: body, rates: p.rates, random: rand.New(rand.NewPCG(p.seed, hash.Sum64()))}, nil
 }
 
@@ -179,7 +177,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	cutBefore, cutAfter := req.chance(req.rates.CutBefore), req.chance(req.rates.CutAfter)
 	if cutBefore {
-		p.count("cut before", 1)
+		p.count("cut before")
 		panic(http.ErrAbortHandler)
 	}
 	a := p.refuse(req)
@@ -190,7 +188,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		p.at(Moment{r, req.op, true})
 		if cutAfter {
-			p.count("cut after", 1)
+			p.count("cut after")
 			panic(http.ErrAbortHandler)
 		}
 	}
@@ -206,14 +204,14 @@ func (p *Proxy) refuse(r *request) *answer {
 	failed, throttled, conflict := r.chance(r.rates.Error500), r.chance(r.rates.Throttle), r.chance(r.rates.Conflict)
 	switch {
 	case failed:
-		p.count("500", 1)
+		p.count("500")
 		return problem(http.StatusInternalServerError, "InternalFailure", "The request processing has failed because of an unknown error.")
 	case throttled:
-		p.count("throttle", 1)
+		p.count("throttle")
 		kind := []string{"ProvisionedThroughputExceededException", "ThrottlingException"}[r.random.IntN(2)]
 		return problem(http.StatusBadRequest, kind, "Rate exceeded.")
 	case conflict && r.op == "TransactWriteItems":
-		p.count("conflict", 1)
+		p.count("conflict")
 		return cancelled(r)
 	}
 	return nil

@@ -2,7 +2,7 @@ package faults
 
 import (
 	"cmp"
-	"crypto/md5" //nolint:gosec // what Kinesis spreads partition keys by
+	"crypto/md5" // what Kinesis spreads partition keys by
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -89,7 +89,7 @@ func (t target) refusal(shard string) (code, message string) {
 // stored is Kinesis's word on one record.
 type stored struct {
 	SequenceNumber string `json:",omitempty"`
-	ShardId        string `json:",omitempty"` //nolint:revive // Kinesis's name
+	ShardID        string `json:"ShardId,omitempty"`
 	ErrorCode      string `json:",omitempty"`
 	ErrorMessage   string `json:",omitempty"`
 }
@@ -121,7 +121,7 @@ func (s *shards) putRecords(r *request) (*answer, error) {
 			through, places = append(through, rec), append(places, i)
 			continue
 		}
-		s.proxy.count(refused, 1)
+		s.proxy.count(refused)
 		results[i].ErrorCode, results[i].ErrorMessage = in.refusal(id)
 	}
 	failed := len(in.Records) - len(through)
@@ -156,7 +156,7 @@ func (s *shards) putRecord(r *request) (*answer, error) {
 			return nil, err
 		}
 		if !s.take(in.name(), id, in.cost()) {
-			s.proxy.count("shard limit", 1)
+			s.proxy.count("shard limit")
 			code, message := in.refusal(id)
 			return problem(http.StatusBadRequest, code, message), nil
 		}
@@ -175,7 +175,7 @@ func (s *shards) shardOf(r *request, t target, rec record) (string, error) {
 	}
 	hash, ok := new(big.Int).SetString(rec.ExplicitHashKey, 10)
 	if !ok {
-		sum := md5.Sum([]byte(rec.PartitionKey)) //nolint:gosec // see the import
+		sum := md5.Sum([]byte(rec.PartitionKey))
 		hash = new(big.Int).SetBytes(sum[:])
 	}
 	for _, shard := range open {
@@ -202,7 +202,7 @@ func (s *shards) open(r *request, t target) ([]shard, error) {
 	var out struct {
 		StreamDescription struct {
 			Shards []struct {
-				ShardId             string //nolint:revive // Kinesis's name
+				ShardID             string `json:"ShardId"`
 				HashKeyRange        struct{ StartingHashKey, EndingHashKey string }
 				SequenceNumberRange struct{ EndingSequenceNumber string }
 			}
@@ -215,7 +215,7 @@ func (s *shards) open(r *request, t target) ([]shard, error) {
 		from, ok1 := new(big.Int).SetString(d.HashKeyRange.StartingHashKey, 10)
 		to, ok2 := new(big.Int).SetString(d.HashKeyRange.EndingHashKey, 10)
 		if ok1 && ok2 && d.SequenceNumberRange.EndingSequenceNumber == "" {
-			known = append(known, shard{d.ShardId, from, to})
+			known = append(known, shard{d.ShardID, from, to})
 		}
 	}
 	s.mu.Lock()
@@ -229,18 +229,19 @@ func (s *shards) open(r *request, t target) ([]shard, error) {
 func (s *shards) read(r *request) (*answer, error) {
 	var in struct {
 		target
-		ShardId, ShardIterator string //nolint:revive // Kinesis's name
+		ShardID       string `json:"ShardId"`
+		ShardIterator string
 	}
 	if s.limits.Reads == 0 || json.Unmarshal(r.body, &in) != nil {
 		return s.proxy.forward(r.Request, r.op, r.body)
 	}
-	id := in.name() + "/" + in.ShardId
+	id := in.name() + "/" + in.ShardID
 	if r.op == "GetRecords" {
 		s.mu.Lock()
 		id = s.iterators[in.ShardIterator].shard
 		s.mu.Unlock()
 		if !s.take("", id, Limits{Reads: 1}) {
-			s.proxy.count("shard limit", 1)
+			s.proxy.count("shard limit")
 			return problem(http.StatusBadRequest, "ProvisionedThroughputExceededException", "Rate exceeded for shard "+id+"."), nil
 		}
 	}

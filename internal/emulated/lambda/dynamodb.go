@@ -79,7 +79,7 @@ func (d *dynamoSource) record(r *types.Record) (record, error) {
 	made := aws.ToTime(change.ApproximateCreationDateTime)
 	tree := map[string]any{
 		"eventID": aws.ToString(r.EventID), "eventName": string(r.EventName), "eventVersion": aws.ToString(r.EventVersion),
-		"eventSource": "aws:dynamodb", "awsRegion": region, "eventSourceARN": d.mapping.SourceARN,
+		"eventSource": "aws:dynamodb", "awsRegion": emulated.Region, "eventSourceARN": d.mapping.SourceARN,
 	}
 	body := map[string]any{
 		"ApproximateCreationDateTime": made.Unix(), "SequenceNumber": aws.ToString(change.SequenceNumber),

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/yagura-hids/yagura/internal/emulated"
 )
 
 // environment is a process of the function, and the runtime API that it alone talks to.
@@ -31,6 +33,7 @@ type environment struct {
 	current *invocation // what it works at
 	why     string      // why it was killed, if Lambda did
 	failed  []byte      // the error of its initialization, if it told one
+	memory  int64       // the most bytes that watch saw
 }
 
 // invocation is a call on its way.
@@ -93,13 +96,16 @@ func (h *Host) start(key string) (*environment, error) {
 func (h *Host) environ(key, api string) []string {
 	vars := map[string]string{"PATH": os.Getenv("PATH"), "LANG": "en_US.UTF-8", "TZ": ":UTC"}
 	maps.Copy(vars, h.opts.Function.Environment)
-	maps.Copy(vars, h.opts.Env)
+	for _, entry := range h.opts.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		vars[name] = value
+	}
 	maps.Copy(vars, map[string]string{
 		"_HANDLER":                        "bootstrap",
 		"AWS_ACCESS_KEY_ID":               key,
 		"AWS_SECRET_ACCESS_KEY":           "secret",
-		"AWS_REGION":                      region,
-		"AWS_DEFAULT_REGION":              region,
+		"AWS_REGION":                      emulated.Region,
+		"AWS_DEFAULT_REGION":              emulated.Region,
 		"AWS_EXECUTION_ENV":               "AWS_Lambda_provided.al2023",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(h.opts.Function.Memory),
 		"AWS_LAMBDA_FUNCTION_NAME":        h.opts.Function.Name,
@@ -207,7 +213,11 @@ func (e *environment) watch(stop <-chan struct{}) {
 	for {
 		select {
 		case <-tick.C:
-			if resident(e.cmd.Process.Pid) > int64(e.host.opts.Function.Memory)<<20 {
+			now := resident(e.cmd.Process.Pid)
+			e.mu.Lock()
+			e.memory = max(e.memory, now)
+			e.mu.Unlock()
+			if now > int64(e.host.opts.Function.Memory)<<20 {
 				e.killFor("signal: killed") // it is all that Lambda says, too
 			}
 		case <-stop:
@@ -256,7 +266,7 @@ func (e *environment) result(inv *invocation, failed []byte) Result {
 	if !inv.started.IsZero() {
 		r.Duration = time.Since(inv.started)
 	}
-	r.Memory = peak(e.cmd.Process.Pid)
+	r.Memory = max(e.memory, peak(e.cmd.Process.Pid))
 	e.current = nil
 	return r
 }

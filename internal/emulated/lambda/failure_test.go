@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,7 +163,7 @@ func bisect(t *testing.T, s stream, k kept) {
 	}
 }
 
-// age has records grow too old while the first is tried: they are given up, those that aren't so old come.
+// age has a batch's records grow too old while it is tried again and again.
 func age(t *testing.T, s stream, k kept) {
 	s.put(numbered(3, "a")...)
 	var mu sync.Mutex
@@ -218,20 +218,18 @@ func processes(t *testing.T, s stream, k kept) {
 	s.put("a poison", "h poison")
 	s.put("a last", "h last")
 	log := filepath.Join(t.TempDir(), "log")
-	var mu sync.Mutex
-	random, kills := rand.New(rand.NewPCG(1, 2)), 0
+	var kills atomic.Int32
+	random := lambda.KillAtRandom(1, 0.1, 500*time.Microsecond)
 	h := host(t, lambda.HostOptions{
 		Function:    emulated.Function{Memory: 256, Timeout: time.Minute},
-		Env:         map[string]string{"PROBE_LOG": log},
+		Env:         []string{"PROBE_LOG=" + log},
 		Concurrency: 4,
-		Kill: func(lambda.Invocation) (time.Duration, bool) {
-			mu.Lock()
-			defer mu.Unlock()
-			if random.IntN(10) > 0 {
-				return 0, false
+		Kill: func(i lambda.Invocation) (time.Duration, bool) {
+			after, kill := random(i)
+			if kill {
+				kills.Add(1)
 			}
-			kills++
-			return time.Duration(random.IntN(500)) * time.Microsecond, true
+			return after, kill
 		},
 	})
 	p := poll(t, s, nil, func(o *lambda.PollerOptions) {
@@ -255,13 +253,13 @@ func processes(t *testing.T, s stream, k kept) {
 		}
 	}
 	records := k.records()
-	if len(records) != 2 || p.Counts().GivenUp != 2 || kills == 0 {
-		t.Fatalf("%d objects, counts %+v, %d kills", len(records), p.Counts(), kills)
+	if len(records) != 2 || p.Counts().GivenUp != 2 || kills.Load() == 0 {
+		t.Fatalf("%d objects, counts %+v, %d kills", len(records), p.Counts(), kills.Load())
 	}
 	for _, r := range records {
 		if len(r.Payload.Records) != 1 || string(r.Payload.Records[0].Kinesis.Data) != "poison" {
 			t.Errorf("given up: %+v", r.Payload)
 		}
 	}
-	t.Logf("%d kills, %+v", kills, p.Counts())
+	t.Logf("%d kills, %+v", kills.Load(), p.Counts())
 }

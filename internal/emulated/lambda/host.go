@@ -20,18 +20,16 @@ const (
 	maxInit        = 10 * time.Second
 	defaultTimeout = 3 * time.Second
 	defaultMemory  = 128
-	account        = "123456789012"
-	region         = "us-east-1"
 )
 
 // HostOptions say which function a Host runs, and around it what.
 type HostOptions struct {
 	Function    emulated.Function
-	Bootstrap   string            // the executable; see Build
-	Root        string            // what the function sees as LAMBDA_TASK_ROOT; "" is Bootstrap's folder
-	Env         map[string]string // what leads to the other parts of AWS, added to Function.Environment
-	Concurrency int               // the most environments at a time, at least 1; further invocations wait
-	Output      io.Writer         // gets what the function writes, and a line about each invocation; nil for nobody
+	Bootstrap   string    // the executable; see Build
+	Root        string    // what the function sees as LAMBDA_TASK_ROOT; "" is Bootstrap's folder
+	Env         []string  // what leads to the other parts of AWS, NAME=VALUE, beside Function.Environment; see Stack.Env
+	Concurrency int       // the most environments at a time, at least 1; further invocations wait
+	Output      io.Writer // gets what the function writes, and a line about each invocation; nil for nobody
 
 	// Kill, if set, is asked at the start of each invocation whether, and how long after, its process is to be killed. It is called by
 	// several goroutines at a time.
@@ -100,7 +98,7 @@ func NewHost(opts HostOptions) (*Host, error) {
 
 // ARN is the function's name for the rest of AWS.
 func (h *Host) ARN() string {
-	return fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", region, account, h.opts.Function.Name)
+	return fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", emulated.Region, emulated.Account, h.opts.Function.Name)
 }
 
 // Invoke calls the function with an event and waits until it has answered and is ready for more, has ended, or was killed: at its time

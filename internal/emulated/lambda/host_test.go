@@ -62,7 +62,7 @@ func TestInvoke(t *testing.T) {
 	var output bytes.Buffer
 	h := host(t, lambda.HostOptions{
 		Function: emulated.Function{Name: "AnalyzeFunction", Memory: 512, Timeout: time.Minute, Environment: map[string]string{"TABLE": "alerts", "AWS_REGION": "mars"}},
-		Env:      map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+		Env:      []string{"AWS_ENDPOINT_URL=http://127.0.0.1:1"},
 		Output:   &output,
 	})
 	cold := invoke(t, h, `{"do":"echo"}`)
@@ -105,7 +105,7 @@ func TestInvoke(t *testing.T) {
 
 // TestFunctionErrors runs what can go wrong in a function, and after each an invocation that must succeed.
 func TestFunctionErrors(t *testing.T) {
-	h := host(t, lambda.HostOptions{Function: emulated.Function{Memory: 128, Timeout: 500 * time.Millisecond}})
+	h := host(t, lambda.HostOptions{Function: emulated.Function{Memory: 128, Timeout: time.Minute}})
 	for _, c := range []struct {
 		do, kind, message string
 		survives          bool
@@ -113,7 +113,6 @@ func TestFunctionErrors(t *testing.T) {
 		{"fail", "errorString", "as told", true},
 		{"panic", "string", "as told", false},
 		{"exit", "Runtime.ExitError", "exit status 4", false},
-		{"wait", "Sandbox.Timedout", "Task timed out after 0.50 seconds", false},
 		{"allocate", "Runtime.ExitError", "signal: killed", false},
 		{"big", "Function.ResponseSizeTooLarge", "exceeded maximum", false},
 	} {
@@ -126,6 +125,9 @@ func TestFunctionErrors(t *testing.T) {
 			if r.FunctionError != "Unhandled" || told.ErrorType != c.kind || !strings.Contains(told.ErrorMessage, c.message) {
 				t.Errorf("%s %+v", r.FunctionError, told)
 			}
+			if c.do == "allocate" && r.Memory <= 128<<20 {
+				t.Errorf("it had only %d bytes", r.Memory)
+			}
 			next := invoke(t, h, `{"do":"echo"}`)
 			if next.FunctionError != "" || (next.Environment == r.Environment) != c.survives {
 				t.Errorf("then %s in %s, before it was %s", next.FunctionError, next.Environment, r.Environment)
@@ -134,9 +136,20 @@ func TestFunctionErrors(t *testing.T) {
 	}
 }
 
+func TestTimeLimit(t *testing.T) {
+	h := host(t, lambda.HostOptions{Function: emulated.Function{Timeout: 500 * time.Millisecond}})
+	r := invoke(t, h, `{"do":"wait"}`)
+	if !strings.Contains(string(r.Payload), `"errorType":"Sandbox.Timedout"`) || !strings.Contains(string(r.Payload), "Task timed out after 0.50 seconds") {
+		t.Errorf("error %s", r.Payload)
+	}
+	if r.FunctionError != "Unhandled" || r.Duration < 500*time.Millisecond || h.Kill(r.Environment) {
+		t.Errorf("result %+v, or the process is still there", r)
+	}
+}
+
 func TestInitFails(t *testing.T) {
 	var output bytes.Buffer
-	h := host(t, lambda.HostOptions{Env: map[string]string{"PROBE_INIT": "exit"}, Output: &output})
+	h := host(t, lambda.HostOptions{Env: []string{"PROBE_INIT=exit"}, Output: &output})
 	r := invoke(t, h, `{"do":"echo"}`)
 	if r.FunctionError == "" || !strings.Contains(string(r.Payload), "exit status 3") || !strings.Contains(output.String(), "no rules") {
 		t.Errorf("%s %s\n%s", r.FunctionError, r.Payload, output.String())
@@ -176,7 +189,7 @@ func TestConcurrency(t *testing.T) {
 		mu.Unlock()
 	}))
 	defer server.Close()
-	h := host(t, lambda.HostOptions{Concurrency: 3, Env: map[string]string{"PROBE_URL": server.URL}, Function: emulated.Function{Timeout: time.Minute}})
+	h := host(t, lambda.HostOptions{Concurrency: 3, Env: []string{"PROBE_URL=" + server.URL}, Function: emulated.Function{Timeout: time.Minute}})
 	var all sync.WaitGroup
 	var cold atomic.Int32
 	for range 9 {
@@ -210,7 +223,7 @@ func TestKillBetweenWrites(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	h = host(t, lambda.HostOptions{Env: map[string]string{"PROBE_URL": server.URL}, Function: emulated.Function{Timeout: time.Minute}})
+	h = host(t, lambda.HostOptions{Env: []string{"PROBE_URL=" + server.URL}, Function: emulated.Function{Timeout: time.Minute}})
 	first := invoke(t, h, `{"do":"write"}`)
 	second := invoke(t, h, `{"do":"write"}`)
 	if first.FunctionError == "" || second.FunctionError != "" {

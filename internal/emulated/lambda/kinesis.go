@@ -78,13 +78,13 @@ func (k *kinesisSource) read(ctx context.Context, shard, iterator string) ([]rec
 
 func (k *kinesisSource) event(shard string, r *types.Record) events.KinesisEventRecord {
 	return events.KinesisEventRecord{
-		AwsRegion:         region,
+		AwsRegion:         emulated.Region,
 		EventID:           shard + ":" + *r.SequenceNumber,
 		EventName:         "aws:kinesis:record",
 		EventSource:       "aws:kinesis",
 		EventSourceArn:    k.mapping.SourceARN,
 		EventVersion:      "1.0",
-		InvokeIdentityArn: "arn:aws:iam::" + account + ":role/lambda",
+		InvokeIdentityArn: "arn:aws:iam::" + emulated.Account + ":role/lambda",
 		Kinesis: events.KinesisRecord{
 			ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: *r.ApproximateArrivalTimestamp},
 			Data:                        r.Data,

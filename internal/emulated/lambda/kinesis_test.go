@@ -298,12 +298,7 @@ func parallel(t *testing.T, s stream) {
 // child may come before its parent is done with.
 func split(t *testing.T, s stream) {
 	keys := strings.Split("abcdefgh", "")
-	of := func(from, to int) (out []string) {
-		for _, r := range numbered(to, keys...)[from*len(keys):] {
-			out = append(out, r)
-		}
-		return out
-	}
+	of := func(from, to int) []string { return numbered(to, keys...)[from*len(keys):] }
 	s.put(of(0, 20)...)
 	s.split()
 	s.put(of(20, 40)...)

@@ -32,7 +32,7 @@ type batch struct {
 
 func newLane(s *shard, index int) *lane {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s %d", s.id, index)
+	_, _ = fmt.Fprintf(h, "%s %d", s.id, index) // never fails
 	return &lane{shard: s, in: make(chan []record, 4), random: rand.New(rand.NewPCG(s.poller.opts.Seed, h.Sum64()))}
 }
 
