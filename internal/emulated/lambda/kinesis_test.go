@@ -243,13 +243,19 @@ func TestKinesis(t *testing.T) {
 	t.Run("window", func(t *testing.T) {
 		s := newStream(t, url, 1)
 		c := &calls{}
-		p := poll(t, s, c, func(o *lambda.PollerOptions) { o.Mapping.Window, o.Idle = time.Second, time.Millisecond })
+		gathers := poll(t, s, c, func(o *lambda.PollerOptions) {
+			o.Mapping.Window, o.Mapping.BatchSize, o.Idle = time.Hour, 5, time.Millisecond
+		})
 		for i := range 5 {
 			s.put(fmt.Sprintf("a %d", i))
 		}
-		drain(t, p)
+		drain(t, gathers)
 		if wantOrder(t, c.records(), 5, "a"); len(c.batches) != 1 {
 			t.Errorf("batches %q, want one that the window gathered", c.batches)
+		}
+		drain(t, poll(t, s, c, func(o *lambda.PollerOptions) { o.Mapping.Window, o.Mapping.BatchSize = 10*time.Millisecond, 6 }))
+		if len(c.batches) != 2 || len(c.batches[1]) != 5 {
+			t.Errorf("batches %q, want a second that the window's end completed", c.batches)
 		}
 	})
 
