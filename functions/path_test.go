@@ -43,6 +43,7 @@ type pathOptions struct {
 	redeliver  float64
 	at         func(p *path, m faults.Moment)
 	kill       func(lambda.Invocation) (time.Duration, bool)
+	done       func(lambda.Result)     // told of each of analyze's invocations, one after another
 	crash      func(event []byte) bool // whether analyze dies of this event
 }
 
@@ -74,8 +75,8 @@ func up(t testing.TB, o pathOptions) *path {
 			return o.kill(i)
 		}
 		return 0, false
-	})
-	p.notify = p.host(t, "NotifyFunction", "", nil)
+	}, o.done)
+	p.notify = p.host(t, "NotifyFunction", "", nil, nil)
 	p.records = p.poll(t, "AnalyzeFunction", p.analyze, o, func(ctx context.Context, event []byte) (lambda.Result, error) {
 		if o.crash != nil && o.crash(event) {
 			dies.add(len(event))
@@ -87,8 +88,9 @@ func up(t testing.TB, o pathOptions) *path {
 	return p
 }
 
-func (p *path) host(t testing.TB, name, root string, kill func(lambda.Invocation) (time.Duration, bool)) *lambda.Host {
+func (p *path) host(t testing.TB, name, root string, kill func(lambda.Invocation) (time.Duration, bool), done func(lambda.Result)) *lambda.Host {
 	t.Helper()
+	var mu sync.Mutex
 	f := p.Functions[name]
 	bootstrap, err := lambda.Build(t.Context(), emulatedtest.Root(t), "./"+f.Code)
 	if err != nil {
@@ -96,6 +98,13 @@ func (p *path) host(t testing.TB, name, root string, kill func(lambda.Invocation
 	}
 	host, err := lambda.NewHost(lambda.HostOptions{
 		Function: *f, Bootstrap: bootstrap, Root: root, Env: p.Env(), Concurrency: 4, Output: p.output, Kill: kill,
+		Done: func(r lambda.Result) {
+			if done != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				done(r)
+			}
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
