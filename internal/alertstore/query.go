@@ -110,24 +110,18 @@ type search struct {
 var errBudget = errors.New("enough for one page")
 
 func (s *search) run(ctx context.Context) error {
-	for {
+	for spent := false; !spent; {
 		list, err := s.candidates(ctx)
-		if err != nil && !errors.Is(err, errBudget) {
+		if spent = errors.Is(err, errBudget); err != nil && !spent {
 			return err
 		}
-		full, bad := s.add(ctx, list)
-		switch {
-		case bad != nil:
-			return bad
-		case full:
-			return nil
-		case err != nil, s.gets == maxGets:
-			s.page.Next = s.merge.at.String()
-			return nil
-		case len(list) == 0:
-			return nil
+		if full, err := s.add(ctx, list); full || err != nil || len(list) == 0 && !spent {
+			return err
 		}
+		spent = spent || s.gets == maxGets
 	}
+	s.page.Next = s.merge.at.String()
+	return nil
 }
 
 // candidates returns the next entries of alerts that may be wanted, as many as are to be got at once. With errBudget they are the last ones.
