@@ -64,7 +64,7 @@ func senderLog(t testing.TB, dir string, n, lines int) string {
 	}
 	for range lines {
 		ip := fmt.Sprintf("198.51.%d.%d", n, 1+r.IntN(2))
-		switch r.IntN(300) {
+		switch r.IntN(900) {
 		case 0:
 			line("sshd[71]", "Failed password for root from %s port %d ssh2", ip, 1024+r.IntN(60000))
 		case 1:
