@@ -230,6 +230,8 @@ type disturber struct {
 	mu     sync.Mutex
 	random *rand.Rand
 	killed atomic.Int64
+
+	invocations func(lambda.Invocation) (time.Duration, bool)
 }
 
 func (d *disturber) chance(share float64) bool {
@@ -238,14 +240,11 @@ func (d *disturber) chance(share float64) bool {
 	return d.random.Float64() < share
 }
 
-func (d *disturber) kill(lambda.Invocation) (time.Duration, bool) {
-	if !d.chance(0.1) {
-		return 0, false
+func (d *disturber) kill(i lambda.Invocation) (after time.Duration, kill bool) {
+	if after, kill = d.invocations(i); kill {
+		d.killed.Add(1)
 	}
-	d.killed.Add(1)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return time.Duration(d.random.IntN(150)) * time.Millisecond, true
+	return after, kill
 }
 
 func (d *disturber) at(p *path, m faults.Moment) {
@@ -281,7 +280,7 @@ func TestChaos(t *testing.T) {
 
 func chaos(t *testing.T, seed uint64, parts [][][]*event.Event, lines int, want map[string]string) {
 	began := time.Now()
-	d := &disturber{random: rand.New(rand.NewPCG(seed, 7))}
+	d := &disturber{random: rand.New(rand.NewPCG(seed, 7)), invocations: lambda.KillAtRandom(seed, 0.1, 150*time.Millisecond)}
 	p := up(t, pathOptions{
 		rules: overlay(t, perSource), seed: seed, redeliver: 0.1, at: d.at, kill: d.kill,
 		parameters: map[string]string{"Parallelization": "2", "BatchSize": "100"},

@@ -16,9 +16,8 @@ import (
 )
 
 type alertsCmd struct {
-	Data  string `help:"Where the alerts are kept (default: ${data})." type:"path" placeholder:"DIR" xor:"where"`
-	AWS   bool   `name:"aws" help:"List those of a stack on AWS instead." xor:"where"`
-	Stack string `help:"Name of that stack (default: ${default})." default:"yagura" placeholder:"NAME"`
+	Data string `help:"Where the alerts are kept (default: ${data})." type:"path" placeholder:"DIR" xor:"where"`
+	stackFlags
 	Level int    `short:"l" help:"From this level on." placeholder:"N"`
 	Rule  []int  `short:"r" help:"Of these rules." placeholder:"ID"`
 	Group string `short:"g" help:"Of rules of this group, such as authentication_failed." placeholder:"NAME"`
@@ -57,9 +56,11 @@ func (c alertsCmd) Run(ctx context.Context) error {
 		return local.Query(ctx, c.Data, f)
 	})
 	if c.AWS {
-		if ask, err = stackPages(ctx, c.Stack); err != nil {
+		stack, err := c.open(ctx)
+		if err != nil {
 			return err
 		}
+		ask = stack.alerts
 	}
 	none := "no alerts yet"
 	if len(filter.Values()) > 0 {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/yagura-hids/yagura/internal/cost"
 )
@@ -57,20 +56,15 @@ func parseShare(text string) (float64, error) {
 }
 
 func printCost(out io.Writer, parts []cost.Part) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "USD a month\tif nothing happens\tfor the next million events\t\n")
-	row := func(p cost.Part, what string) {
-		fmt.Fprintf(w, "%.2f\t%.2f\t%.5f\t", p.USD, p.Idle, p.Marginal)
-		fmt.Fprintf(w, "  %s\n", what)
+	var b strings.Builder
+	row := func(p cost.Part, what string) string {
+		return fmt.Sprintf("%11.2f %19.2f %27.5f  %s\n", p.USD, p.Idle, p.Marginal, what)
 	}
+	b.WriteString("USD a month  if nothing happens  for the next million events\n")
 	for _, p := range parts {
-		row(p, fmt.Sprintf("%s: %.4g %s", p.Part, p.Units, p.Unit))
+		b.WriteString(row(p, fmt.Sprintf("%s: %.4g %s", p.Part, p.Units, p.Unit)))
 	}
-	all := cost.Total(parts)
-	row(all, "all")
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(out, "\nPrices: %s.\n", cost.Known.AsOf)
+	b.WriteString(row(cost.Total(parts), "all") + "\nPrices: " + cost.Known.AsOf + ".\n")
+	_, err := io.WriteString(out, b.String())
 	return err
 }

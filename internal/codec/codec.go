@@ -138,7 +138,9 @@ var tools = sync.OnceValue(func() (t struct {
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden, IntDec: cbor.IntDecConvertNone,
 		MaxNestedLevels: 4, MaxArrayElements: MaxEvents, MaxMapPairs: 1000,
 	}.DecMode()
-	t.zip, err[2] = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(8<<20))
+	// An agent keeps the encoder: 7 MB with this window. One of 8 MiB makes it 21 MB, and batches 2 % smaller.
+	t.zip, err[2] = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
+		zstd.WithWindowSize(2<<20), zstd.WithLowerEncoderMem(true))
 	t.unzip, err[3] = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxRaw), zstd.WithDecoderMaxWindow(MaxRaw))
 	if e := errors.Join(err[:]...); e != nil {
 		panic("codec: internal error: " + e.Error()) // the options are constants

@@ -40,7 +40,7 @@ type Habits struct {
 var Usual = Habits{
 	AgentSeconds: 5, RecordBytes: 520, EventBytes: 24, WindowSeconds: 1, WaitDays: 6,
 	Memory: 1769.0 / 1024, CallSeconds: 0.003, EventSeconds: 1.0 / 100_000, AlertSeconds: 0.010,
-	AlertBytes: 1500, IndexBytes: 300, StateItems: 2, StateBytes: 1000, Told: 0.1, LogBytes: 250,
+	AlertBytes: 1050, IndexBytes: 300, StateItems: 2.6, StateBytes: 430, Told: 0.1, LogBytes: 250,
 }
 
 // Keeping is the part that comes from alerts of earlier, not from what happens now.

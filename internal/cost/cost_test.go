@@ -71,21 +71,25 @@ func TestQuietHosts(t *testing.T) {
 	}
 }
 
-// A million events more, 0.1 % of which are alerts, were to cost a cent; the model says 1.2 cents (docs/cost.md tells where they go). Keeping alerts, and
-// mails, are apart: they are as many, and stay as long, as their owner says.
+// A million events more, 0.1 % of which are alerts, are to cost a cent; docs/cost.md tells where it goes. On demand the model is a little above. Keeping
+// alerts, and mails, are apart: they are as many, and stay as long, as their owner says.
 func TestBudget(t *testing.T) {
-	for _, l := range []cost.Load{
-		{EventsPerDay: 10e6, Hosts: 100, Alerts: 0.001, KeepDays: 365}, {EventsPerDay: 10e6, Hosts: 100, Alerts: 0.001, KeepDays: 365, Shards: 1},
-		{EventsPerDay: 500e6, Hosts: 5000, Alerts: 0.001, KeepDays: 365},
+	for _, c := range []struct {
+		load cost.Load
+		most float64
+	}{
+		{cost.Load{EventsPerDay: 10e6, Hosts: 100, Alerts: 0.001, Shards: 1}, 0.010},
+		{cost.Load{EventsPerDay: 10e6, Hosts: 100, Alerts: 0.001}, 0.0115},
+		{cost.Load{EventsPerDay: 500e6, Hosts: 5000, Alerts: 0.001}, 0.0115},
 	} {
 		sum := 0.0
-		for _, p := range cost.Compare(l, cost.Usual, cost.Known) {
+		for _, p := range cost.Compare(c.load, cost.Usual, cost.Known) {
 			if p.Part != cost.Keeping && p.Unit != "million mails, to one address" {
 				sum += p.Marginal
 			}
 		}
-		if sum > 0.012 || sum < 0.001 {
-			t.Errorf("%+v: the next million events cost %.4f USD", l, sum)
+		if sum > c.most || sum < 0.001 {
+			t.Errorf("%+v: the next million events cost %.4f USD", c.load, sum)
 		}
 	}
 }

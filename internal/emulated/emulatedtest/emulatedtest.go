@@ -4,6 +4,7 @@ package emulatedtest
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/yagura-hids/yagura/internal/emulated"
@@ -52,4 +53,24 @@ func Start(t testing.TB, p *emulated.Part) string {
 		run.Close()
 	})
 	return run.URL
+}
+
+var (
+	mu     sync.Mutex
+	shared = map[*emulated.Part]string{}
+)
+
+// Shared runs a part until the test's process ends, for all tests of it that ask, and returns its URL.
+func Shared(t testing.TB, p *emulated.Part) string {
+	t.Helper()
+	mu.Lock()
+	defer mu.Unlock()
+	if shared[p] == "" {
+		run, err := p.Start(t.Context(), Dir(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared[p] = run.URL
+	}
+	return shared[p]
 }

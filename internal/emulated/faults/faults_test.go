@@ -66,8 +66,14 @@ func conf(url string) aws.Config {
 // stream makes a stream of two shards behind a proxy.
 func stream(t *testing.T, o faults.Options) (*faults.Proxy, *kinesis.Client) {
 	t.Helper()
-	o.Target = emulatedtest.Start(t, emulated.Kinesis)
+	o.Target = emulatedtest.Shared(t, emulated.Kinesis)
 	direct := kinesis.NewFromConfig(conf(o.Target))
+	if _, err := direct.DeleteStream(t.Context(), &kinesis.DeleteStreamInput{StreamName: aws.String("s")}); err == nil { // an earlier test's
+		gone := kinesis.NewStreamNotExistsWaiter(direct, func(o *kinesis.StreamNotExistsWaiterOptions) { o.MinDelay = 10 * time.Millisecond })
+		if err := gone.Wait(t.Context(), &kinesis.DescribeStreamInput{StreamName: aws.String("s")}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := direct.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String("s"), ShardCount: aws.Int32(2)}); err != nil {
 		t.Fatal(err)
 	}
@@ -244,8 +250,10 @@ func TestCutAndFailedRequests(t *testing.T) {
 // table makes a table behind a proxy.
 func table(t *testing.T, o faults.Options) (*faults.Proxy, *dynamodb.Client) {
 	t.Helper()
-	o.Target = emulatedtest.Start(t, emulated.DynamoDB)
-	_, err := dynamodb.NewFromConfig(conf(o.Target)).CreateTable(t.Context(), &dynamodb.CreateTableInput{
+	o.Target = emulatedtest.Shared(t, emulated.DynamoDB)
+	direct := dynamodb.NewFromConfig(conf(o.Target))
+	_, _ = direct.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: aws.String("tab")}) // an earlier test's, if there was one
+	_, err := direct.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: aws.String("tab"), BillingMode: ddb.BillingModePayPerRequest,
 		AttributeDefinitions: []ddb.AttributeDefinition{{AttributeName: aws.String("k"), AttributeType: ddb.ScalarAttributeTypeS}},
 		KeySchema:            []ddb.KeySchemaElement{{AttributeName: aws.String("k"), KeyType: ddb.KeyTypeHash}},

@@ -12,6 +12,7 @@ import (
 	"github.com/yagura-hids/yagura/internal/emulated"
 	"github.com/yagura-hids/yagura/internal/emulated/emulatedtest"
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/statestore"
 	"github.com/yagura-hids/yagura/internal/table"
 	"github.com/yagura-hids/yagura/internal/table/dynamo"
 	"github.com/yagura-hids/yagura/internal/table/dynamo/dynamotest"
@@ -76,4 +77,53 @@ func listed(t *testing.T, args []string) string {
 		t.Fatalf("%v: exit code %d, %v", args, code, err)
 	}
 	return string(text)
+}
+
+// A replay keeps its alerts and its memory in a stack, once; logtest meets that memory, and changes nothing.
+func TestReplayAndLogtestOnAWS(t *testing.T) {
+	url := emulatedtest.Start(t, emulated.DynamoDB)
+	for key, value := range awsEnv("") {
+		t.Setenv(key, value)
+	}
+	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+	client := dynamotest.Client(url)
+	dynamotest.Create(t, client, "mine-alerts", alertstore.Schema)
+	dynamotest.Create(t, client, "mine-state", statestore.Schema)
+	var log strings.Builder
+	for n := range 7 {
+		fmt.Fprintf(&log, "Nov 23 10:00:%02d web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2\n", n)
+	}
+	file := filepath.Join(t.TempDir(), "auth.log")
+	for path, text := range map[string]string{file: log.String(), file + ".t": `{"t": 1763892008, "log": "Nov 23 10:00:08 web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2"}`} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := time.Date(2025, 11, 23, 10, 0, 8, 0, time.UTC)
+	if err := os.Chtimes(file, at, at); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TZ", "UTC")
+	stack := []string{"--aws", "--stack", "mine"}
+	if out := listed(t, append([]string{"replay", "--host", "web1", file}, stack...)); !strings.Contains(out, "7 decoded, 7 alerts") || !strings.Contains(out, "yagura alerts --aws --stack mine") {
+		t.Errorf("a replay says\n%s", out)
+	}
+	listed(t, append([]string{"replay", "--host", "web1", file}, stack...))
+	if out := listed(t, append([]string{"alerts", "--json"}, stack...)); strings.Count(out, `"id":5716`) != 7 {
+		t.Errorf("after two replays there are\n%s", out)
+	}
+	for range 2 {
+		in, err := os.Open(file + ".t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdin := os.Stdin
+		os.Stdin = in
+		out := listed(t, append([]string{"logtest", "--jsonl", "-q"}, stack...))
+		os.Stdin = stdin
+		in.Close()
+		if !strings.Contains(out, "Rule id: '5720'") {
+			t.Errorf("the eighth try, with seven in the stack:\n%s", out)
+		}
+	}
 }
