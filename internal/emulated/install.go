@@ -80,7 +80,7 @@ var (
 		steps: func(string) [][]string {
 			return [][]string{
 				{"python3", "-m", "venv", "venv"},
-				{filepath.Join("venv", "bin", "python"), "-m", "pip", "install", "--quiet", "--requirement", "requirements.txt"},
+				{filepath.Join("venv", "bin", "python"), "-m", "pip", "install", "--quiet", "--no-compile", "--requirement", "requirements.txt"},
 			}
 		},
 	}
