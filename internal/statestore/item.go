@@ -16,7 +16,7 @@ const maxItem = 8 << 20
 var (
 	packer, _   = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1))
 	unpacker, _ = zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxItem), zstd.WithDecoderConcurrency(1))
-	// logs may hold bytes that are no UTF-8, and must come back as they were
+	// Logs may hold bytes that are no UTF-8, and must come back as they were.
 	reader, _ = cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode()
 )
 
