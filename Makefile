@@ -100,9 +100,12 @@ validate: sam-build ## Check template.yaml (sam validate --lint, cfn-lint) and b
 	$(SAM) validate --lint --region us-east-1
 	$(SAM_TOOLS)/bin/cfn-lint template.yaml
 
-.PHONY: deploy
-deploy: build sam-build ## Deploy to AWS; asks for all settings the first time. Rules of your own: make deploy RULES=DIR; more: DEPLOYFLAGS='--guided'
+.PHONY: check-rules
+check-rules: build # before the long part
 	bin/yagura rules check $(if $(RULES),"$(abspath $(RULES))")
+
+.PHONY: deploy
+deploy: check-rules sam-build ## Deploy to AWS; asks for all settings the first time. Rules of your own: make deploy RULES=DIR; more: DEPLOYFLAGS='--guided'
 	$(if $(RULES),cp -RL "$(abspath $(RULES))" .aws-sam/build/AnalyzeFunction/rules)
 	$(SAM) deploy $(if $(shell grep '^region' samconfig.toml),,--guided) $(DEPLOYFLAGS)
 

@@ -123,8 +123,10 @@ func (f rulesFlags) files(conf *config.Config) (fs.FS, config.Rules, error) {
 }
 
 // server returns the short host name.
-func (f rulesFlags) server() string {
-	name := f.Host
+func (f rulesFlags) server() string { return shortHost(f.Host) }
+
+// shortHost returns a name up to its first dot, and this machine's name if it is empty. Events are called by it.
+func shortHost(name string) string {
 	if name == "" {
 		name, _ = os.Hostname()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/yagura-hids/yagura/internal/logtest"
+	"github.com/yagura-hids/yagura/internal/statestore"
 )
 
 type logtestCmd struct {
@@ -21,8 +23,9 @@ type logtestCmd struct {
 	Explain  explainFlag `help:"Tell why each decoder and rule that was asked did or did not fit: those that nearly did, or with --explain=all all, or with --explain=20 so many of each list." placeholder:"all|N"`
 	JSON     bool        `help:"One JSON object a line, instead of the three phases."`
 	JSONL    bool        `name:"jsonl" help:"Lines are {\"log\": \"…\", \"t\": seconds since 1970}; t is the event's time."`
-	Isolated bool        `help:"Forget all state between lines."`
-	Check    bool        `short:"t" help:"Only load the configuration and the ruleset, and tell their faults."`
+	Isolated bool        `help:"Forget all state between lines." xor:"where"`
+	stackFlags
+	Check bool `short:"t" help:"Only load the configuration and the ruleset, and tell their faults."`
 }
 
 // Help adds what the flags don't say.
@@ -31,7 +34,9 @@ func (logtestCmd) Help() string {
 composite rule fire.
 
   echo 'Nov 23 10:00:00 web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2' | yagura logtest
-  yagura logtest --explain < some.log        why this rule, and not that one?`
+  yagura logtest --explain < some.log        why this rule, and not that one?
+
+With --aws, lines meet what the counting rules of a stack on AWS remember now. Nothing is changed there.`
 }
 
 // explainFlag is a flag with or without a value.
@@ -63,7 +68,7 @@ func (f *explainFlag) Decode(ctx *kong.DecodeContext) error {
 }
 
 // Run judges the lines of standard input.
-func (c logtestCmd) Run() error {
+func (c logtestCmd) Run(ctx context.Context) error {
 	conf, set, err := c.load()
 	if err != nil {
 		return err
@@ -88,6 +93,13 @@ func (c logtestCmd) Run() error {
 	}
 	opts := logtest.Options{
 		JSONLines: c.JSONL, JSON: c.JSON, Isolated: c.Isolated, Verbose: c.Verbose, Explain: c.Explain.on, Most: c.Explain.most, Analysis: c.options(conf), Now: time.Now,
+	}
+	if c.AWS {
+		stack, err := c.open(ctx)
+		if err != nil {
+			return err
+		}
+		opts.State = statestore.New(ctx, stack, statestore.Options{Now: time.Now}) // never committed
 	}
 	if want != nil {
 		opts.Stop = func(o logtest.Outcome) bool { return o.ExitCode(want[0], want[1], want[2]) == logtest.ExitNoRule }

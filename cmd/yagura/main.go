@@ -2,9 +2,11 @@
 //
 //	yagura local     watch this machine's logs, warn here and in alerts.log/alerts.json
 //	yagura replay    run old logs through the rules
+//	yagura send      send logs to the stack on AWS
 //	yagura alerts    list what was found
 //	yagura logtest   see how a line is decoded and judged
 //	yagura rules     check, test and show rules
+//	yagura cost      model what Yagura on AWS costs
 //	yagura up        run the whole AWS stack on this machine
 //	yagura import    bring an OSSEC or Wazuh installation's rules and settings
 package main
@@ -26,6 +28,7 @@ var version = "dev"
 type cli struct {
 	Local   localCmd   `cmd:"" help:"Watch this machine's logs and journal; warn of attacks."`
 	Replay  replayCmd  `cmd:"" help:"Run old logs through the rules, with the logs' own times."`
+	Send    sendCmd    `cmd:"" help:"Send logs to the stack on AWS, with the logs' own times."`
 	Alerts  alertsCmd  `cmd:"" help:"List the alerts that were stored, and filter them."`
 	Logtest logtestCmd `cmd:"" help:"Show how log lines are decoded and judged."`
 	Rules   struct {
@@ -35,6 +38,7 @@ type cli struct {
 	} `cmd:"" help:"Work on rules."`
 	Up      upCmd            `cmd:"" help:"Run the whole AWS stack on this machine, without an account."`
 	Import  importCmd        `cmd:"" help:"Bring the rules and settings of an OSSEC or Wazuh installation."`
+	Cost    costCmd          `cmd:"" help:"Model what Yagura on AWS costs."`
 	Version versionCmd       `cmd:"" help:"Show the version."`
 	Print   kong.VersionFlag `name:"version" hidden:""`
 }

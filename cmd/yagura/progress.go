@@ -15,6 +15,7 @@ import (
 // something else is written.
 type progress struct {
 	source *local.Replayer
+	doing  string
 	stop   chan struct{}
 	done   chan struct{}
 
@@ -26,9 +27,9 @@ type progress struct {
 // drawEvery is how often the bar is drawn. A replay that is through sooner shows none.
 const drawEvery = 500 * time.Millisecond
 
-// newProgress shows a bar until it is ended, if standard error is a terminal.
-func newProgress(source *local.Replayer) *progress {
-	p := &progress{source: source, stop: make(chan struct{}), done: make(chan struct{})}
+// newProgress shows a bar, and before it what is done with the source, until it is ended, if standard error is a terminal.
+func newProgress(source *local.Replayer, doing string) *progress {
+	p := &progress{source: source, doing: doing, stop: make(chan struct{}), done: make(chan struct{})}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		close(p.done)
 		return p
@@ -58,7 +59,7 @@ func (p *progress) draw() {
 	}
 	if p.bar == nil {
 		p.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetDescription("replaying"), progressbar.OptionFullWidth())
+			progressbar.OptionSetDescription(p.doing), progressbar.OptionFullWidth())
 	}
 	if size > 0 {
 		read = min(read, size-1) // a full bar is never drawn again, and a log may have grown

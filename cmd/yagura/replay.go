@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/analysisd"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/local"
 )
@@ -20,10 +21,11 @@ import (
 type replayCmd struct {
 	rulesFlags
 	Files []string `arg:"" name:"file" help:"Logs, plain or packed with gzip or zstd; - for standard input." type:"path"`
-	Data  string   `help:"Keep alerts, alerts.log and alerts.json in this folder, and go on there where an earlier replay of the same log ended." type:"path" placeholder:"DIR"`
-	Level int      `short:"l" default:"1" help:"Show alerts from this level on (default: ${default}); the summary counts all." placeholder:"N"`
-	JSON  bool     `help:"Alerts as JSON lines, and no summary."`
-	Quiet bool     `short:"q" help:"Only the summary."`
+	Data  string   `help:"Keep alerts, alerts.log and alerts.json in this folder, and go on there where an earlier replay of the same log ended." type:"path" placeholder:"DIR" xor:"where"`
+	stackFlags
+	Level int  `short:"l" default:"1" help:"Show alerts from this level on (default: ${default}); the summary counts all." placeholder:"N"`
+	JSON  bool `help:"Alerts as JSON lines, and no summary."`
+	Quiet bool `short:"q" help:"Only the summary."`
 	repeatFlags
 }
 
@@ -32,7 +34,10 @@ func (replayCmd) Help() string {
 	return `Times are the logs' own, so that "8 in 120 seconds" means what it meant then. Without --data nothing is kept.
 
   yagura replay /var/log/auth.log.2.gz /var/log/auth.log.1 /var/log/auth.log
-  journalctl -o short-iso | yagura replay --level 7 -`
+  journalctl -o short-iso | yagura replay --level 7 -
+
+With --aws, alerts and memory are those of a stack on AWS: the logs are judged here, with the rules given here, and what follows is stored there, and
+told of. A log that yagura send has sent, or that was replayed there before, makes no second alert.`
 }
 
 // Run replays the logs and sums up.
@@ -52,10 +57,15 @@ func (c replayCmd) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, source.Close()) }()
 	opts := c.options(conf)
 	opts.NameActions, opts.DropRepeats = true, c.DropRepeats
-	bar := newProgress(source)
+	bar := newProgress(source, "replaying")
 	show := alertPrinter(os.Stdout, c.JSON)
+	engine := analysis.New(set, opts)
+	judge, err := c.judge(ctx, engine)
+	if err != nil {
+		return err
+	}
 	stats, err := local.Run(ctx, local.Options{
-		Store: store, Source: source, Analyze: analysis.New(set, opts).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
+		Store: store, Source: source, Analyze: engine.Analyze, Judge: judge, MemorySize: conf.MemorySize, JSON: conf.JSON,
 		Report: func(msg string) { bar.aside(func() { warn(msg) }) }, Health: set.Overruns,
 		Alert: func(a *event.Alert) {
 			if !c.Quiet && a.Rule.Level >= c.Level {
@@ -71,12 +81,36 @@ func (c replayCmd) Run(ctx context.Context) (err error) {
 	return err
 }
 
+// judge returns what judges by the memory of a stack on AWS, and stores there; nil if that isn't asked for.
+func (c replayCmd) judge(ctx context.Context, engine *analysis.Engine) (local.Judge, error) {
+	if !c.AWS {
+		return nil, nil
+	}
+	stack, err := c.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, events []*event.Event) (alerts []*event.Alert, decoded int, err error) {
+		daemon := analysisd.New(analysisd.Options{Engine: engine, Table: stack, Now: time.Now, Keep: replayKeep, Alert: func(a *event.Alert) {
+			alerts = append(alerts, a)
+		}})
+		r, err := daemon.Run(ctx, events)
+		return alerts, r.Decoded, err
+	}, nil
+}
+
+// replayKeep is how long a stack keeps alerts unless it is told otherwise.
+const replayKeep = 365 * 24 * time.Hour
+
 // lastWords sums up, or says why there is nothing to sum up.
 func (c replayCmd) lastWords(stats *local.Stats, source *local.Replayer, err error) {
 	read, _ := source.Progress()
 	switch {
 	case stats.Lines > 0 && !c.JSON:
 		text := summary(stats)
+		if c.AWS && err == nil {
+			text += "Stored on AWS, in stack " + c.Stack + "; to list them: yagura alerts --aws --stack " + shellWord(c.Stack) + "\n"
+		}
 		if c.Data != "" && err == nil {
 			text += "Kept in " + c.Data + "; to list them: yagura alerts --data " + shellWord(c.Data) + "\n"
 		}

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +23,9 @@ import (
 	"github.com/creack/pty"
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/yagura-hids/yagura/internal/emulated"
+	"github.com/yagura-hids/yagura/internal/emulated/emulatedtest"
 )
 
 func TestMain(m *testing.M) {
@@ -40,8 +45,11 @@ func TestMain(m *testing.M) {
 //	fails FILE FROM TO        append the lines of failed logins number FROM to TO
 //	add FILE TEXT [N MORE]    append a line, in which \xNN and the like stand for bytes; MORE comes N times
 //	pack gzip|zstd IN OUT     pack a file
+//	stream NAME               make a Kinesis stream of one shard; the environment lets yagura send reach it
+//	sent NAME FILE            write what the stream has got as JSON, an event a line
 //	jsonlines N FILE          the file, or stdout, must be N JSON objects, one a line
 func TestScript(t *testing.T) {
+	kinesisURL, dynamoURL := emulatedtest.Start(t, emulated.Kinesis), emulatedtest.Start(t, emulated.Dynalite)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -49,12 +57,16 @@ func TestScript(t *testing.T) {
 			env.Setenv("TZ", "UTC")
 			env.Setenv("TERM", "xterm")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else every process under the race detector ends a second late
+			for key, value := range awsEnv(kinesisURL) {
+				env.Setenv(key, value)
+			}
+			env.Setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamoURL)
 			env.Values[runningKey{}] = map[string]*running{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": cmdCode, "tty": cmdTTY, "start": cmdStart, "starttty": cmdStartTTY, "signal": cmdSignal, "ends": cmdEnds, "await": cmdAwait,
-			"awaitrun": cmdAwaitRun, "fails": cmdFails, "add": cmdAdd, "pack": cmdPack, "jsonlines": cmdJSONLines,
+			"awaitrun": cmdAwaitRun, "stream": cmdStream, "sent": cmdSent, "fails": cmdFails, "add": cmdAdd, "pack": cmdPack, "jsonlines": cmdJSONLines,
 		},
 	})
 }
@@ -108,7 +120,8 @@ func scriptCommand(ts *testscript.TestScript, args []string) *exec.Cmd {
 	}
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, key := range []string{"HOME", "PATH", "TMPDIR", "TZ", "TERM", "NO_COLOR", "GORACE", "GOCOVERDIR", "YAGURA_CONF", "YAGURA_RULES"} {
+	keys := []string{"HOME", "PATH", "TMPDIR", "TZ", "TERM", "NO_COLOR", "GORACE", "GOCOVERDIR", "YAGURA_CONF", "YAGURA_RULES"}
+	for _, key := range slices.AppendSeq(keys, maps.Keys(awsEnv(""))) {
 		if value := ts.Getenv(key); value != "" {
 			cmd.Env = append(cmd.Env, key+"="+value)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/table"
 )
 
 // Filter says which stored alerts to list. The zero Filter lists the newest 100.
@@ -98,8 +99,24 @@ func ParseFilter(v url.Values) (Filter, error) {
 }
 
 // mayWant tells by what an index shows whether an alert can be wanted.
-func (f Filter) mayWant(agent string, level, rule int) bool {
-	return level >= f.Level && (len(f.Rules) == 0 || slices.Contains(f.Rules, rule)) && (f.Agent == "" || agent == f.Agent)
+func (f Filter) mayWant(entry table.Fields) bool {
+	switch {
+	case entry.Int(fieldLevel) < int64(f.Level), len(f.Rules) > 0 && !slices.Contains(f.Rules, int(entry.Int(fieldRule))):
+		return false
+	case f.SrcIP != "" && !sourceMayBe(entry, f.SrcIP):
+		return false
+	case f.Agent != "" && entry.String(fieldAgent) != f.Agent:
+		return false
+	}
+	return true
+}
+
+// sourceMayBe tells whether an entry's alert can have a source address: only some entries show it, but all have it that can.
+func sourceMayBe(entry table.Fields, source string) bool {
+	if entry.String(fieldSourceSlot) != "" {
+		return true // found by it
+	}
+	return entry.String(fieldSource) == indexed(source)
 }
 
 // wants tells whether an alert that may be wanted is.

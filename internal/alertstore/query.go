@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -35,6 +36,11 @@ const DefaultLimit = 100
 // some 50,000 of other levels or rules: it may be short, or empty, and not the last. Alerts that come while pages are read, and are newer
 // than the pages read, are not in the list; all others come once.
 func Query(ctx context.Context, t table.Table, f Filter) (Page, error) {
+	return QueryIn(ctx, t, Schema, f)
+}
+
+// QueryIn is Query for a table of a given schema, Schema or InFile.
+func QueryIn(ctx context.Context, t table.Table, schema *table.Schema, f Filter) (Page, error) {
 	after, err := readCursor(f.After)
 	if err != nil {
 		return Page{}, err
@@ -42,29 +48,52 @@ func Query(ctx context.Context, t table.Table, f Filter) (Page, error) {
 	if f.Limit = min(f.Limit, maxLimit); f.Limit <= 0 {
 		f.Limit = DefaultLimit
 	}
-	s := &search{Filter: f, table: t, merge: newMerge(t, f, after)}
+	s := &search{Filter: f, table: t, merge: newMerge(t, schema, f, after), at: after}
 	if err := s.run(ctx); err != nil {
-		return Page{}, fmt.Errorf("query alerts: %w", err)
+		return Page{}, fmt.Errorf("list alerts: %w", err)
 	}
 	return s.page, nil
 }
 
-// readCursor returns the place in the order of alerts that a page's Next names.
-func readCursor(text string) (string, error) {
-	if text == "" {
-		return "", nil
+// cursor is a place in the list: after the alerts of these agents at at, and all that are newer. Events of several agents may have one place.
+type cursor struct {
+	at     string
+	agents []string
+}
+
+// pass moves the cursor behind an entry.
+func (c *cursor) pass(entry table.Fields) {
+	if at := entry.String(fieldAt); at != c.at {
+		*c = cursor{at: at}
 	}
-	at, err := base64.RawURLEncoding.DecodeString(text)
-	if err == nil && (len(at) < len(momentLayout) || len(at) > table.MaxSort || !utf8.Valid(at)) {
+	c.agents = append(c.agents, entry.String(fieldAgent))
+}
+
+func (c *cursor) passed(entry table.Fields) bool {
+	return entry.String(fieldAt) == c.at && slices.Contains(c.agents, entry.String(fieldAgent))
+}
+
+func (c *cursor) String() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(append([]string{c.at}, c.agents...), "\x00")))
+}
+
+func readCursor(text string) (c cursor, err error) {
+	if text == "" {
+		return cursor{}, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	parts := strings.Split(string(b), "\x00")
+	at := parts[0]
+	if err == nil && (len(at) < len(momentLayout) || len(at) >= table.MaxSort || !utf8.ValidString(at)) {
 		err = ErrFilter
 	}
 	if err == nil {
-		_, err = time.Parse(momentLayout, string(at[:len(momentLayout)]))
+		_, err = time.Parse(momentLayout, at[:len(momentLayout)])
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w after=%q: want the cursor of a page", ErrFilter, text)
+		return cursor{}, fmt.Errorf("%w after=%q: want the cursor of a page", ErrFilter, text)
 	}
-	return string(at), nil
+	return cursor{at, parts[1:]}, nil
 }
 
 // search is one Query.
@@ -72,6 +101,7 @@ type search struct {
 	Filter
 	table table.Table
 	merge *merge
+	at    cursor // behind what add has looked at
 	page  Page
 	gets  int
 }
@@ -80,24 +110,18 @@ type search struct {
 var errBudget = errors.New("enough for one page")
 
 func (s *search) run(ctx context.Context) error {
-	for {
+	for spent := false; !spent; {
 		list, err := s.candidates(ctx)
-		if err != nil && !errors.Is(err, errBudget) {
+		if spent = errors.Is(err, errBudget); err != nil && !spent {
 			return err
 		}
-		full, bad := s.add(ctx, list)
-		switch {
-		case bad != nil:
-			return bad
-		case full:
-			return nil
-		case err != nil, s.gets == maxGets:
-			s.page.Next = base64.RawURLEncoding.EncodeToString([]byte(s.merge.at))
-			return nil
-		case len(list) == 0:
-			return nil
+		if full, err := s.add(ctx, list); full || err != nil || len(list) == 0 && !spent {
+			return err
 		}
+		spent = spent || s.gets == maxGets
 	}
+	s.page.Next = s.merge.at.String()
+	return nil
 }
 
 // candidates returns the next entries of alerts that may be wanted, as many as are to be got at once. With errBudget they are the last ones.
@@ -112,7 +136,7 @@ func (s *search) candidates(ctx context.Context) ([]table.Fields, error) {
 		if err != nil || entry == nil {
 			return list, err
 		}
-		if s.mayWant(entry.String(fieldAgent), int(entry.Int(fieldLevel)), int(entry.Int(fieldRule))) {
+		if s.mayWant(entry) {
 			list = append(list, entry)
 		}
 	}
@@ -133,6 +157,7 @@ func (s *search) add(ctx context.Context, entries []table.Fields) (full bool, er
 		}
 	}
 	for i, item := range items {
+		s.at.pass(entries[i])
 		if item == nil { // deleted meanwhile; the index didn't know yet
 			continue
 		}
@@ -144,20 +169,20 @@ func (s *search) add(ctx context.Context, entries []table.Fields) (full bool, er
 			continue
 		}
 		if s.page.Alerts = append(s.page.Alerts, a); len(s.page.Alerts) == s.Limit {
-			s.page.Next = base64.RawURLEncoding.EncodeToString([]byte(entries[i].String(fieldAt)))
+			s.page.Next = s.at.String()
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// merge reads several partitions as one list, the newest first. No two alerts have one place in it: that names the alert, too.
+// merge reads several partitions as one list, the newest first.
 type merge struct {
 	table   table.Table
 	whole   bool // entries are items, not an index's
 	parts   []*part
 	queries int
-	at      string // the place of the last entry that next has returned
+	at      cursor // behind the last entry that next has returned
 }
 
 // part is one partition as far as it's read.
@@ -168,16 +193,19 @@ type part struct {
 }
 
 // newMerge chooses where to look for f: with the agent alone in the table, else in the index that has the fewest others.
-func newMerge(t table.Table, f Filter, after string) *merge {
+func newMerge(t table.Table, schema *table.Schema, f Filter, after cursor) *merge {
 	m := &merge{table: t, at: after}
-	q := table.Query{Table: Schema, Descending: true, Limit: firstRead, To: after}
+	q := table.Query{Table: schema, Descending: true, Limit: firstRead}
+	if after.at != "" {
+		q.To = after.at + "\x00" // some at this place may be left
+	}
 	if !f.From.IsZero() {
 		q.From = moment(f.From)
 	}
-	if to := moment(f.To); !f.To.IsZero() && (after == "" || to < after) {
+	if to := moment(f.To); !f.To.IsZero() && (q.To == "" || to < q.To) {
 		q.To = to
 	}
-	if f.Level > 0 {
+	if f.Level > 0 || f.SrcIP != "" && schema.Index(bySource) == nil {
 		q.Limit *= 8 // most will be passed over
 	}
 	add := func(index, key string) {
@@ -195,9 +223,9 @@ func newMerge(t table.Table, f Filter, after string) *merge {
 			continue
 		}
 		switch {
-		case f.SrcIP != "":
+		case f.SrcIP != "" && schema.Index(bySource) != nil:
 			add(bySource, slotKey(indexed(f.SrcIP), slot))
-		case len(f.Rules) > 0 && len(f.Rules) <= maxRules:
+		case len(f.Rules) > 0 && len(f.Rules) <= maxRules && schema.Index(byRule) != nil:
 			for _, rule := range slices.Compact(slices.Sorted(slices.Values(f.Rules))) {
 				add(byRule, slotKey(strconv.Itoa(rule), slot))
 			}
@@ -208,8 +236,22 @@ func newMerge(t table.Table, f Filter, after string) *merge {
 	return m
 }
 
-// next returns the newest entry that is left, nil if none is.
+// next returns the newest entry behind the cursor, nil if there is none.
 func (m *merge) next(ctx context.Context) (table.Fields, error) {
+	for {
+		entry, err := m.newest(ctx)
+		if err != nil || entry == nil {
+			return nil, err
+		}
+		if !m.at.passed(entry) {
+			m.at.pass(entry)
+			return entry, nil
+		}
+	}
+}
+
+// newest takes the newest entry that is left, nil if none is.
+func (m *merge) newest(ctx context.Context) (table.Fields, error) {
 	if err := m.fill(ctx); err != nil {
 		return nil, err
 	}
@@ -224,7 +266,6 @@ func (m *merge) next(ctx context.Context) (table.Fields, error) {
 	}
 	entry := newest.entries[0]
 	newest.entries = newest.entries[1:]
-	m.at = entry.String(fieldAt)
 	return entry, nil
 }
 
@@ -249,8 +290,8 @@ func (m *merge) fill(ctx context.Context) error {
 			group.Go(func() { errs[i] = p.read(ctx, m.table) })
 		}
 		group.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return err
+		if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+			return errs[i] // the others say the same
 		}
 	}
 }

@@ -154,6 +154,6 @@ func (e *Engine) excessAlert(h []int) *event.Alert {
 		GroupText: "stats,", Mail: e.opts.StatsLevel >= e.opts.MailLevel,
 	})
 	a.FullLog = fmt.Sprintf("The average number of logs between %d:00 and %d:00 is %d. We reached %d.", hour, hour+1, h[usualHour+hour], h[todayHour+hour])
-	a.Ruleset = e.set.Hash
+	a.Ruleset, a.Beside = e.set.Hash, true
 	return a
 }

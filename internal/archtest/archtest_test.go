@@ -48,6 +48,8 @@ var mayImport = map[string][]string{
 	"internal/table/dynamo":            {"internal/table"},
 	"internal/table/dynamo/dynamotest": {"internal/table", "internal/table/dynamo"},
 	"internal/alertstore":              {"internal/event", "internal/table"},
+	"internal/statestore":              {"internal/analysis", "internal/table"},
+	"internal/analysisd":               {"internal/alertstore", "internal/analysis", "internal/event", "internal/statestore", "internal/table"},
 
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
@@ -59,6 +61,14 @@ var mayImport = map[string][]string{
 		"internal/table", "internal/table/bolt",
 	},
 
+	// telling of alerts, and the home on AWS
+	"internal/notify":     {"internal/event"},
+	"internal/notify/sns": {"internal/notify"},
+	"internal/cost":       {},
+	"internal/template":   {},
+	"internal/setaside":   {"internal/codec"},
+	"internal/handler":    {"internal/analysisd", "internal/codec", "internal/event", "internal/notify"},
+
 	// what AWS does, on this machine
 	"internal/emulated":              {"internal/emulated/faults"},
 	"internal/emulated/emulatedtest": {"internal/emulated"},
@@ -66,7 +76,9 @@ var mayImport = map[string][]string{
 	"internal/emulated/lambda":       {"internal/emulated"},
 
 	// mains wire, so they may import anything
-	"cmd/yagura": nil,
+	"cmd/yagura":        nil,
+	"functions/analyze": nil,
+	"functions/notify":  nil,
 }
 
 // forbidden are imports outside the module that a package may not have, directly or through others of the module.
@@ -82,7 +94,10 @@ var forbidden = []struct {
 		[]string{"os", "path/filepath"},
 		"what means something opens no files; ruleset reads them through fs.FS"},
 	{append(slices.Clone(engine), "agent/logcollector"), []string{"go.etcd.io/bbolt/..."}, "only the home knows its store"},
-	{append(slices.Clone(engine), "agent/logcollector", "internal/local"), []string{"github.com/aws/..."}, "analysis runs on a laptop, too"},
+	{append(slices.Clone(engine), "agent/logcollector", "internal/local", "internal/notify", "internal/cost", "internal/table", "internal/table/bolt",
+		"internal/alertstore", "internal/statestore", "internal/analysisd"), []string{"github.com/aws/..."},
+		"analysis runs on a laptop, too"},
+	{[]string{"internal/handler"}, []string{"github.com/aws/aws-sdk-go-v2/..."}, "handlers know Lambda's events, and are given the rest"},
 	{append(slices.Clone(engine), "internal/local", "agent/logcollector"),
 		[]string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
 		"flags and terminals are the command's"},

@@ -10,23 +10,23 @@ import (
 	"github.com/yagura-hids/yagura/internal/event"
 )
 
-// CheckAgent tells what is wrong with an agent's id, if anything: it is 1 to MaxAgentID bytes of UTF-8 without control characters.
+// CheckAgent tells what is wrong with an agent's id, if anything: it is 1 to MaxName bytes of UTF-8 without control characters.
 // The error wraps ErrInvalid.
 func CheckAgent(id string) error {
 	if id == "" {
 		return fmt.Errorf("%w: agent id: it is empty", ErrInvalid)
 	}
-	if err := checkText(id, MaxAgentID); err != nil {
+	if err := checkText(id); err != nil {
 		return fmt.Errorf("%w: agent id %.40q: %w", ErrInvalid, id, err)
 	}
 	return nil
 }
 
-// checkText tells what is wrong with a text that names something.
-func checkText(s string, most int) error {
+// checkText tells what is wrong with a text that names something, which has at most MaxName bytes.
+func checkText(s string) error {
 	switch {
-	case len(s) > most:
-		return fmt.Errorf("%d bytes, %d are allowed", len(s), most)
+	case len(s) > MaxName:
+		return fmt.Errorf("%d bytes, %d are allowed", len(s), MaxName)
 	case !utf8.ValidString(s):
 		return errors.New("it is no UTF-8")
 	case strings.ContainsFunc(s, unicode.IsControl):
@@ -74,7 +74,7 @@ func checkHead(b *event.Batch) error {
 		list = append(list, name, value)
 	}
 	for _, s := range list {
-		if err := checkText(s, MaxDetail); err != nil {
+		if err := checkText(s); err != nil {
 			return fmt.Errorf("%w: what the agent tells of itself: %.40q: %w", ErrInvalid, s, err)
 		}
 	}

@@ -71,7 +71,7 @@ func (s *subscription) events(r Record) ([]*event.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkText(s.Owner, MaxDetail); err != nil {
+	if err := checkText(s.Owner); err != nil {
 		return nil, fmt.Errorf("%w: owner: %w", ErrInvalid, err)
 	}
 	var agent *event.Agent

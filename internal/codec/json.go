@@ -136,5 +136,5 @@ func word(text json.RawMessage) (s string, err error) {
 	if s == "" {
 		return "", errors.New("empty")
 	}
-	return s, checkText(s, MaxDetail)
+	return s, checkText(s)
 }

@@ -55,6 +55,7 @@ type Alert struct {
 	Fired    int       `json:"fired,omitempty"`    // the alert's number among those of its rule since the last full hour; given by who writes it
 	Ruleset  string    `json:"ruleset"`            // the content hash of the ruleset that judged
 	Agent    *Agent    `json:"agent,omitempty"`    // the event's
+	Beside   bool      `json:"beside,omitempty"`   // it stands beside the event's verdict, and isn't that; an event has one verdict
 }
 
 // Field returns the decoded field of that name, "" if there is none.

@@ -99,7 +99,7 @@ func (c *commit) putRest(tx *bolt.Tx) error {
 
 // putAlert stores an alert as number n, unless it is stored already, and notes for each output that it is to be written.
 func putAlert(tx *bolt.Tx, a *event.Alert, n uint64, outputs []string) (bool, error) {
-	op, err := alertstore.Put(a, time.Time{})
+	op, err := alertstore.PutIn(alertstore.InFile, a, time.Time{})
 	if err != nil {
 		return false, err
 	}
@@ -110,12 +110,13 @@ func putAlert(tx *bolt.Tx, a *event.Alert, n uint64, outputs []string) (bool, er
 	case err != nil:
 		return false, fmt.Errorf("alert %s: %w", a.ID, err)
 	}
+	key := alertKey(op.Table.Key(op.Item))
 	for _, name := range outputs {
 		waiting, _, err := output(tx, name)
 		if err != nil {
 			return false, err
 		}
-		if err := waiting.Put(number(n), alertKey(a)); err != nil {
+		if err := waiting.Put(number(n), key); err != nil {
 			return false, err
 		}
 	}
@@ -123,15 +124,12 @@ func putAlert(tx *bolt.Tx, a *event.Alert, n uint64, outputs []string) (bool, er
 }
 
 // alertKey writes the key of an alert in its table as text: the moment, which has no zero in it, a zero, the agent.
-func alertKey(a *event.Alert) []byte {
-	key := alertstore.Key(a)
-	return []byte(key.Sort + "\x00" + key.Partition)
-}
+func alertKey(key table.Key) []byte { return []byte(key.Sort + "\x00" + key.Partition) }
 
 // readAlert returns the alert with the key that alertKey wrote.
 func readAlert(tx *bolt.Tx, key []byte) (*event.Alert, error) {
 	at, agent, _ := strings.Cut(string(key), "\x00")
-	item, err := tables.Get(tx, alertstore.Schema, table.Key{Partition: agent, Sort: at})
+	item, err := tables.Get(tx, alertstore.InFile, table.Key{Partition: agent, Sort: at})
 	if err != nil {
 		return nil, err
 	}

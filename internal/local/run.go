@@ -43,10 +43,14 @@ type Options struct {
 	JSON       bool                                                         // write alerts.json, too
 	Alert      func(*event.Alert)                                           // shows an alert, after it was stored; nil for nothing
 	Health     func() []string                                              // what is wrong with the rules as they run; nil for nothing
+	Judge      Judge                                                        // instead of Analyze and Store: judges and stores elsewhere; nil for not
 	Report     func(msg string)                                             // tells the user of trouble, once per change; nil for nothing
 	Retry      func(failures int) <-chan time.Time                          // when to try a failed commit again; nil for 1 s, 2 s … 1 min
 	Now        func() time.Time                                             // for Stats.Elapsed; nil for time.Now
 }
+
+// Judge judges events, and stores what follows in a place of its own. It returns the alerts stored and how many events a decoder knew.
+type Judge func(ctx context.Context, events []*event.Event) (alerts []*event.Alert, decoded int, err error)
 
 // Run takes events from the source, analyses them, stores what they changed, writes the alerts to their files and shows them, until the
 // source ends or ctx does. Meanwhile it answers queries on the socket. It doesn't close the source nor the store. The figures are good also
@@ -124,7 +128,10 @@ func (r *runner) run(ctx context.Context) error {
 		case err != nil:
 			return errors.Join(err, r.finish())
 		}
-		c, err := r.analyze(b)
+		c, err := r.analyze(ctx, b)
+		if ended(ctx, err) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -152,7 +159,12 @@ func (r *runner) reportHealth() {
 func ended(ctx context.Context, err error) bool { return ctx.Err() != nil && errors.Is(err, ctx.Err()) }
 
 // analyze judges the events of a batch and gathers what they change.
-func (r *runner) analyze(b Batch) (*commit, error) {
+func (r *runner) analyze(ctx context.Context, b Batch) (*commit, error) {
+	if r.Judge != nil {
+		alerts, decoded, err := r.Judge(ctx, b.Events)
+		r.stats.judged(b, decoded, alerts)
+		return &commit{alerts: alerts}, err
+	}
 	c := &commit{memory: r.Source.Name(), positions: b.Positions, outputs: r.outputs, lines: len(b.Events)}
 	for _, ev := range b.Events {
 		v, err := r.Analyze(ev, r.memory)

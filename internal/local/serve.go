@@ -87,7 +87,7 @@ func refuse(w http.ResponseWriter, err error) {
 // Query returns the next page of the store's alerts; see [alertstore.Query].
 func (s *Store) Query(ctx context.Context, f alertstore.Filter) (page alertstore.Page, err error) {
 	err = s.guard(func() (err error) {
-		page, err = alertstore.Query(ctx, s.tables, f)
+		page, err = alertstore.QueryIn(ctx, s.tables, alertstore.InFile, f)
 		return err
 	})
 	if err != nil {

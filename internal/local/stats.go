@@ -42,6 +42,16 @@ func (s *Stats) add(v analysis.Verdict) {
 	}
 }
 
+// judged adds what came of a batch that was judged elsewhere.
+func (s *Stats) judged(b Batch, decoded int, alerts []*event.Alert) {
+	s.Lines += len(b.Events)
+	s.Bytes += b.Bytes
+	s.Decoded += decoded
+	for _, a := range alerts {
+		s.alert(&a.Rule)
+	}
+}
+
 func (s *Stats) alert(r *event.Rule) {
 	s.Alerts++
 	s.Levels[r.Level]++

@@ -166,7 +166,7 @@ func hostile(text string) *event.Alert {
 		text, text, text, text, text, text, text, text, text, text
 	a.Agent = &event.Agent{Name: text, OS: text, Instance: text, Account: text, Profile: text, Labels: map[string]string{}}
 	a.Rule.Groups = nil
-	for i := range 70 {
+	for i := range 66 {
 		a.Fields = append(a.Fields, event.Dynamic{Name: text, Value: text})
 		a.Previous = append(a.Previous, text)
 		a.Rule.Groups = append(a.Rule.Groups, text)
@@ -180,8 +180,8 @@ func hostile(text string) *event.Alert {
 }
 
 func TestHostile(t *testing.T) {
-	for _, text := range []string{"\x00", "\"", "\\", "\xff", "\u202e", "𝔸", "<", "\n", "é"} {
-		g := notify.Group{Alerts: []*event.Alert{hostile(strings.Repeat(text, 20_000/len(text)))}}
+	for _, text := range []string{"\x00", "\"", "\xff", "\u202e", "𝔸"} {
+		g := notify.Group{Alerts: []*event.Alert{hostile(strings.Repeat(text, 6000/len(text)))}}
 		for range 9 {
 			g.Alerts = append(g.Alerts, failed("x", 1))
 		}

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 	"unicode/utf8"
 )
@@ -29,44 +30,55 @@ func Validate(ops []Op) error {
 	if len(ops) > MaxOps {
 		return fmt.Errorf("commit %d operations: %w: at most %d", len(ops), ErrTooLarge, MaxOps)
 	}
+	total := 0
+	for i, op := range ops {
+		size := Size(op.Item)
+		if err := op.validate(size); err != nil {
+			return fmt.Errorf("operation %d on %s: %w", i, op.Table.Name, err)
+		}
+		if total += size; total > MaxBytes {
+			return fmt.Errorf("commit %d operations: %w: at most %d bytes", len(ops), ErrTooLarge, MaxBytes)
+		}
+	}
+	if len(ops) > 1 {
+		return validateDifferent(ops)
+	}
+	return nil
+}
+
+func validateDifferent(ops []Op) error {
 	type named struct {
 		table string
 		key   Key
 	}
-	total := 0
 	seen := make(map[named]bool, len(ops))
 	for i, op := range ops {
-		if err := op.validate(); err != nil {
-			return fmt.Errorf("operation %d on %s: %w", i, op.Table.Name, err)
-		}
 		n := named{op.Table.Name, op.Table.Key(op.Item)}
 		if seen[n] {
 			return fmt.Errorf("operation %d on %s: %w: two with the key %q", i, op.Table.Name, ErrInvalid, n.key)
 		}
 		seen[n] = true
-		if total += Size(op.Item); total > MaxBytes {
-			return fmt.Errorf("commit %d operations: %w: at most %d bytes", len(ops), ErrTooLarge, MaxBytes)
-		}
 	}
 	return nil
 }
 
-func (op Op) validate() error {
+func (op Op) validate(size int) error {
 	s := op.Table
 	if err := s.ValidateKey(s.Key(op.Item)); err != nil {
 		return err
 	}
-	if n := Size(op.Item); n > MaxItem {
-		return fmt.Errorf("item of %d bytes: %w: at most %d", n, ErrTooLarge, MaxItem)
+	if size > MaxItem {
+		return fmt.Errorf("item of %d bytes: %w: at most %d", size, ErrTooLarge, MaxItem)
 	}
 	for name, value := range op.Item {
 		if err := validateField(name, value); err != nil {
 			return err
 		}
 	}
-	for _, index := range s.Indexes {
-		if err := op.validateIndex(index); err != nil {
-			return err
+	for i := range s.Indexes {
+		index := &s.Indexes[i]
+		if err := errors.Join(op.validateIndexed(index.Partition, MaxPartition), op.validateIndexed(index.Sort, MaxSort)); err != nil {
+			return fmt.Errorf("index %s: %w", index.Name, err)
 		}
 	}
 	return nil
@@ -85,17 +97,15 @@ func validateField(name string, value any) error {
 	return nil
 }
 
-// validateIndex looks at the fields that an index is ordered by: what is there must be fit for a key.
-func (op Op) validateIndex(index Index) error {
-	for field, most := range map[string]int{index.Partition: MaxPartition, index.Sort: MaxSort} {
-		value, ok := op.Item[field]
-		if !ok {
-			continue
-		}
-		text, _ := value.(string)
-		if err := validateKey(text, most); err != nil {
-			return fmt.Errorf("field %s of index %s: %w", field, index.Name, err)
-		}
+// validateIndexed looks at a field that an index is ordered by: what is there must be fit for a key.
+func (op Op) validateIndexed(field string, most int) error {
+	value, ok := op.Item[field]
+	if !ok {
+		return nil
+	}
+	text, _ := value.(string)
+	if err := validateKey(text, most); err != nil {
+		return fmt.Errorf("field %s: %w", field, err)
 	}
 	return nil
 }

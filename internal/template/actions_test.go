@@ -13,14 +13,16 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/google/go-cmp/cmp"
 )
 
-// clients are the SDK's clients that functions may use, by the import that brings them.
+// clients are the SDK's clients that the code uses, by the import that brings them.
 var clients = map[string]reflect.Type{
-	"dynamodb": reflect.TypeFor[*dynamodb.Client](), "s3": reflect.TypeFor[*s3.Client](), "sns": reflect.TypeFor[*sns.Client](),
+	"dynamodb": reflect.TypeFor[*dynamodb.Client](), "kinesis": reflect.TypeFor[*kinesis.Client](),
+	"s3": reflect.TypeFor[*s3.Client](), "sns": reflect.TypeFor[*sns.Client](),
 }
 
 const (
@@ -68,9 +70,9 @@ var roles = map[string]string{"analyze": "AnalyzeRole", "notify": "NotifyRole"}
 
 // A function may do what its code does, and nothing else.
 func TestActions(t *testing.T) {
-	folders, err := os.ReadDir(filepath.Join(root, "functions"))
-	if err != nil || len(folders) != len(needs) {
-		t.Fatalf("functions/ has %v, needs knows %v (%v)", folders, slices.Collect(maps.Keys(needs)), err)
+	mains, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
+	if err != nil || len(mains) != len(needs) {
+		t.Fatalf("functions/ has %v, needs knows %v (%v)", mains, slices.Collect(maps.Keys(needs)), err)
 	}
 	for name, calls := range needs {
 		made := callsOf(t, "functions/"+name)
@@ -89,6 +91,9 @@ func TestActions(t *testing.T) {
 }
 
 func TestSendersMayOnlySend(t *testing.T) {
+	if diff := cmp.Diff([]string{"kinesis.PutRecords"}, callsOf(t, "agent/uplink")); diff != "" {
+		t.Errorf("agent/uplink calls more than AgentPolicy allows: %s", diff)
+	}
 	if diff := cmp.Diff([]string{"kinesis:PutRecords Stream.Arn"}, statements(t, properties(t, "AgentPolicy")["PolicyDocument"])); diff != "" {
 		t.Errorf("AgentPolicy: %s", diff)
 	}

@@ -33,6 +33,7 @@ type environment struct {
 	current *invocation // what it works at
 	why     string      // why it was killed, if Lambda did
 	failed  []byte      // the error of its initialization, if it told one
+	memory  int64       // the most bytes that watch saw
 }
 
 // invocation is a call on its way.
@@ -212,7 +213,11 @@ func (e *environment) watch(stop <-chan struct{}) {
 	for {
 		select {
 		case <-tick.C:
-			if resident(e.cmd.Process.Pid) > int64(e.host.opts.Function.Memory)<<20 {
+			now := resident(e.cmd.Process.Pid)
+			e.mu.Lock()
+			e.memory = max(e.memory, now)
+			e.mu.Unlock()
+			if now > int64(e.host.opts.Function.Memory)<<20 {
 				e.killFor("signal: killed") // it is all that Lambda says, too
 			}
 		case <-stop:
@@ -261,7 +266,7 @@ func (e *environment) result(inv *invocation, failed []byte) Result {
 	if !inv.started.IsZero() {
 		r.Duration = time.Since(inv.started)
 	}
-	r.Memory = peak(e.cmd.Process.Pid)
+	r.Memory = max(e.memory, peak(e.cmd.Process.Pid))
 	e.current = nil
 	return r
 }

@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,20 +218,18 @@ func processes(t *testing.T, s stream, k kept) {
 	s.put("a poison", "h poison")
 	s.put("a last", "h last")
 	log := filepath.Join(t.TempDir(), "log")
-	var mu sync.Mutex
-	random, kills := rand.New(rand.NewPCG(1, 2)), 0
+	var kills atomic.Int32
+	random := lambda.KillAtRandom(1, 0.1, 500*time.Microsecond)
 	h := host(t, lambda.HostOptions{
 		Function:    emulated.Function{Memory: 256, Timeout: time.Minute},
 		Env:         []string{"PROBE_LOG=" + log},
 		Concurrency: 4,
-		Kill: func(lambda.Invocation) (time.Duration, bool) {
-			mu.Lock()
-			defer mu.Unlock()
-			if random.IntN(10) > 0 {
-				return 0, false
+		Kill: func(i lambda.Invocation) (time.Duration, bool) {
+			after, kill := random(i)
+			if kill {
+				kills.Add(1)
 			}
-			kills++
-			return time.Duration(random.IntN(500)) * time.Microsecond, true
+			return after, kill
 		},
 	})
 	p := poll(t, s, nil, func(o *lambda.PollerOptions) {
@@ -255,13 +253,13 @@ func processes(t *testing.T, s stream, k kept) {
 		}
 	}
 	records := k.records()
-	if len(records) != 2 || p.Counts().GivenUp != 2 || kills == 0 {
-		t.Fatalf("%d objects, counts %+v, %d kills", len(records), p.Counts(), kills)
+	if len(records) != 2 || p.Counts().GivenUp != 2 || kills.Load() == 0 {
+		t.Fatalf("%d objects, counts %+v, %d kills", len(records), p.Counts(), kills.Load())
 	}
 	for _, r := range records {
 		if len(r.Payload.Records) != 1 || string(r.Payload.Records[0].Kinesis.Data) != "poison" {
 			t.Errorf("given up: %+v", r.Payload)
 		}
 	}
-	t.Logf("%d kills, %+v", kills, p.Counts())
+	t.Logf("%d kills, %+v", kills.Load(), p.Counts())
 }

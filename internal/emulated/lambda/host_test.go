@@ -105,7 +105,7 @@ func TestInvoke(t *testing.T) {
 
 // TestFunctionErrors runs what can go wrong in a function, and after each an invocation that must succeed.
 func TestFunctionErrors(t *testing.T) {
-	h := host(t, lambda.HostOptions{Function: emulated.Function{Memory: 128, Timeout: 500 * time.Millisecond}})
+	h := host(t, lambda.HostOptions{Function: emulated.Function{Memory: 128, Timeout: time.Minute}})
 	for _, c := range []struct {
 		do, kind, message string
 		survives          bool
@@ -113,7 +113,6 @@ func TestFunctionErrors(t *testing.T) {
 		{"fail", "errorString", "as told", true},
 		{"panic", "string", "as told", false},
 		{"exit", "Runtime.ExitError", "exit status 4", false},
-		{"wait", "Sandbox.Timedout", "Task timed out after 0.50 seconds", false},
 		{"allocate", "Runtime.ExitError", "signal: killed", false},
 		{"big", "Function.ResponseSizeTooLarge", "exceeded maximum", false},
 	} {
@@ -126,11 +125,25 @@ func TestFunctionErrors(t *testing.T) {
 			if r.FunctionError != "Unhandled" || told.ErrorType != c.kind || !strings.Contains(told.ErrorMessage, c.message) {
 				t.Errorf("%s %+v", r.FunctionError, told)
 			}
+			if c.do == "allocate" && r.Memory <= 128<<20 {
+				t.Errorf("it had only %d bytes", r.Memory)
+			}
 			next := invoke(t, h, `{"do":"echo"}`)
 			if next.FunctionError != "" || (next.Environment == r.Environment) != c.survives {
 				t.Errorf("then %s in %s, before it was %s", next.FunctionError, next.Environment, r.Environment)
 			}
 		})
+	}
+}
+
+func TestTimeLimit(t *testing.T) {
+	h := host(t, lambda.HostOptions{Function: emulated.Function{Timeout: 500 * time.Millisecond}})
+	r := invoke(t, h, `{"do":"wait"}`)
+	if !strings.Contains(string(r.Payload), `"errorType":"Sandbox.Timedout"`) || !strings.Contains(string(r.Payload), "Task timed out after 0.50 seconds") {
+		t.Errorf("error %s", r.Payload)
+	}
+	if r.FunctionError != "Unhandled" || r.Duration < 500*time.Millisecond || h.Kill(r.Environment) {
+		t.Errorf("result %+v, or the process is still there", r)
 	}
 }
 

@@ -32,7 +32,7 @@ type batch struct {
 
 func newLane(s *shard, index int) *lane {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s %d", s.id, index)
+	_, _ = fmt.Fprintf(h, "%s %d", s.id, index) // never fails
 	return &lane{shard: s, in: make(chan []record, 4), random: rand.New(rand.NewPCG(s.poller.opts.Seed, h.Sum64()))}
 }
 
@@ -51,45 +51,37 @@ func (l *lane) run() {
 // gather waits for records and makes a batch of them: as many as its size and Lambda's bound on bytes allow, and as the window brings. It
 // returns none when the shard has ended.
 func (l *lane) gather() []record {
-	m := l.shard.poller.opts.Mapping
+	p := l.shard.poller
 	if len(l.held) == 0 {
 		select {
 		case l.held = <-l.in:
-		case <-l.shard.poller.ctx.Done():
-			return nil
+		case <-p.ctx.Done():
 		}
 	}
 	if len(l.held) == 0 {
 		return nil
 	}
-	window := time.NewTimer(m.Window)
+	window := time.NewTimer(p.opts.Mapping.Window)
 	defer window.Stop()
-	for len(l.held) < m.BatchSize && bytesOf(l.held) <= MaxPayload {
-		select {
-		case more, ok := <-l.in:
-			l.held = append(l.held, more...)
-			if !ok {
-				return l.cut()
-			}
-			continue
-		default:
-		}
-		if m.Window == 0 {
-			break
-		}
-		select {
-		case more, ok := <-l.in:
-			l.held = append(l.held, more...)
-			if !ok {
-				return l.cut()
-			}
-		case <-window.C:
-			return l.cut()
-		case <-l.shard.poller.ctx.Done():
-			return nil
-		}
+	for len(l.held) < p.opts.Mapping.BatchSize && bytesOf(l.held) <= MaxPayload && l.more(window.C) {
 	}
 	return l.cut()
+}
+
+// more takes what is there or, until the window ends, comes. It tells whether there was any.
+func (l *lane) more(window <-chan time.Time) bool {
+	var records []record
+	select {
+	case records = <-l.in:
+	default:
+		select {
+		case records = <-l.in:
+		case <-window:
+		case <-l.shard.poller.ctx.Done():
+		}
+	}
+	l.held = append(l.held, records...)
+	return len(records) > 0
 }
 
 // cut takes a batch from what is held.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/yagura-hids/yagura/internal/table"
@@ -49,7 +47,7 @@ func parts(key []byte) ([]string, error) {
 
 // itemKey returns an item's key in its table's bucket.
 func itemKey(s *table.Schema, k table.Key) []byte {
-	key := appendPart(nil, k.Partition)
+	key := appendPart(make([]byte, 0, len(k.Partition)+len(k.Sort)+8), k.Partition)
 	if s.Sort != "" {
 		key = appendPart(key, k.Sort)
 	}
@@ -62,7 +60,9 @@ func indexKey(s *table.Schema, index *table.Index, item table.Fields) []byte {
 	if partition == "" || sort == "" {
 		return nil
 	}
-	return append(appendPart(appendPart(nil, partition), sort), itemKey(s, s.Key(item))...)
+	own := itemKey(s, s.Key(item))
+	key := make([]byte, 0, len(partition)+len(sort)+len(own)+8)
+	return append(appendPart(appendPart(key, partition), sort), own...)
 }
 
 // The sorts of a field's value.
@@ -76,28 +76,39 @@ const (
 
 // encode writes the fields of those names that the item has: name, sort and value each, with lengths where they are needed.
 func encode(item table.Fields, names []string) []byte {
-	text := make([]byte, 0, table.Size(item)+4*len(names))
+	var text []byte
 	for _, name := range names {
-		value, ok := item[name]
-		if !ok {
-			continue
-		}
-		text = appendText(text, name)
-		switch v := value.(type) {
-		case string:
-			text = appendText(append(text, typeString), v)
-		case []byte:
-			text = appendText(append(text, typeBytes), string(v))
-		case int64:
-			text = binary.AppendVarint(append(text, typeInt), v)
-		case bool:
-			text = append(text, map[bool]byte{true: typeTrue, false: typeFalse}[v])
+		if value, ok := item[name]; ok {
+			text = appendField(text, name, value)
 		}
 	}
 	return text
 }
 
-func encodeAll(item table.Fields) []byte { return encode(item, slices.Sorted(maps.Keys(item))) }
+func encodeAll(item table.Fields) []byte {
+	text := make([]byte, 0, table.Size(item)+6*len(item))
+	for name, value := range item {
+		text = appendField(text, name, value)
+	}
+	return text
+}
+
+func appendField(text []byte, name string, value any) []byte {
+	text = appendText(text, name)
+	switch v := value.(type) {
+	case string:
+		return appendText(append(text, typeString), v)
+	case []byte:
+		return append(binary.AppendUvarint(append(text, typeBytes), uint64(len(v))), v...)
+	case int64:
+		return binary.AppendVarint(append(text, typeInt), v)
+	case bool:
+		if v {
+			return append(text, typeTrue)
+		}
+	}
+	return append(text, typeFalse)
+}
 
 func appendText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)

@@ -121,9 +121,18 @@ func note(key, who string) table.Op {
 	return table.Op{Table: tabletest.Notes, Item: table.Fields{"key": key, "who": who}, If: table.Condition{Absent: true}}
 }
 
-// A commit whose answer is lost is done once, whatever happens to the first attempts.
-func TestFaults(t *testing.T) {
+func TestThroughFaults(t *testing.T) {
 	local := emulatedtest.Start(t, emulated.DynamoDB)
+	for name, test := range map[string]func(*testing.T, string){
+		"one fault": oneFault, "increments": incrementsWithFaults, "signatures": signaturesWithFaults, "giving up": givesUp,
+		"one put is PutItem": onePutIsPutItem,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, local) })
+	}
+}
+
+// A commit whose answer is lost is done once, whatever happens to the first attempts.
+func oneFault(t *testing.T, local string) {
 	for name, bad := range map[string]fault{"lost": lost, "half": half, "unheard": unheard, "broken": broken, "throttled": throttled} {
 		t.Run(name, func(t *testing.T) {
 			f, tab := faulty(t, local)
@@ -180,8 +189,8 @@ func together(t *testing.T, do func(who string) error) {
 }
 
 // Many count up two items together while answers are lost: every increment counts once, for the service knows a transaction again.
-func TestIncrementsWithFaults(t *testing.T) {
-	f, tab := faulty(t, emulatedtest.Start(t, emulated.DynamoDB))
+func incrementsWithFaults(t *testing.T, local string) {
+	f, tab := faulty(t, local)
 	f.plan = everyThird
 	together(t, func(who string) error { return tabletest.Increment(t, tab, who, "a", "b") })
 	items, err := tab.Get(t.Context(), tabletest.Notes, []table.Key{{Partition: "a"}, {Partition: "b"}})
@@ -191,8 +200,8 @@ func TestIncrementsWithFaults(t *testing.T) {
 }
 
 // Many sign one item while answers are lost. Who finds his name there after a conflict was done: so does the engine's memory with events.
-func TestSignaturesWithFaults(t *testing.T) {
-	f, tab := faulty(t, emulatedtest.Start(t, emulated.DynamoDB))
+func signaturesWithFaults(t *testing.T, local string) {
+	f, tab := faulty(t, local)
 	f.plan = everyThird
 	together(t, func(who string) error {
 		for {
@@ -218,13 +227,12 @@ func TestSignaturesWithFaults(t *testing.T) {
 }
 
 // What lasts is told at once; what passes, when the context ends.
-func TestGivesUp(t *testing.T) {
-	local := emulatedtest.Start(t, emulated.DynamoDB)
+func givesUp(t *testing.T, local string) {
 	f, tab := faulty(t, local)
 	other := &table.Schema{Name: "other", Partition: "key"}
 	_, err := tab.Get(t.Context(), other, []table.Key{{Partition: "k"}})
 	var missing *types.ResourceNotFoundException
-	if !errors.As(err, &missing) || !strings.Contains(err.Error(), "TestGivesUp-other") {
+	if !errors.As(err, &missing) || !strings.Contains(err.Error(), "-other") {
 		t.Errorf("no such table: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -246,8 +254,8 @@ func TestGivesUp(t *testing.T) {
 }
 
 // One put is a PutItem, which costs half of a transaction.
-func TestOnePutIsPutItem(t *testing.T) {
-	f, tab := faulty(t, emulatedtest.Start(t, emulated.DynamoDB))
+func onePutIsPutItem(t *testing.T, local string) {
+	f, tab := faulty(t, local)
 	check := note("2", "")
 	check.Check, check.Item = true, table.Fields{"key": "2"}
 	for _, ops := range [][]table.Op{{note("1", "")}, {check}, {note("3", ""), check}} {

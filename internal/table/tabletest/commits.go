@@ -104,8 +104,8 @@ func bounds(t *testing.T, tab table.Table) {
 }
 
 const (
-	incrementers = 6
-	increment    = 10
+	goroutines = 6
+	increment  = 10
 )
 
 func increments(t *testing.T, tab table.Table)      { incrementAll(t, tab, "a") }
@@ -114,8 +114,8 @@ func incrementsOfTwo(t *testing.T, tab table.Table) { incrementAll(t, tab, "a", 
 // incrementAll lets goroutines count up items together, each again whenever another one was before it.
 func incrementAll(t *testing.T, tab table.Table, keys ...string) {
 	var group sync.WaitGroup
-	errs := make(chan error, incrementers)
-	for who := range incrementers {
+	errs := make(chan error, goroutines)
+	for who := range goroutines {
 		group.Go(func() {
 			for n := range increment {
 				if err := Increment(t, tab, fmt.Sprint(who, "/", n), keys...); err != nil {
@@ -132,8 +132,8 @@ func incrementAll(t *testing.T, tab table.Table, keys ...string) {
 	}
 	for _, key := range keys {
 		item := get(t, tab, Notes, table.Key{Partition: key})[0]
-		equal(t, "count of "+key, item.Int("count"), int64(incrementers*increment))
-		equal(t, "version of "+key, item.Int("version"), int64(incrementers*increment))
+		equal(t, "count of "+key, item.Int("count"), int64(goroutines*increment))
+		equal(t, "version of "+key, item.Int("version"), int64(goroutines*increment))
 	}
 }
 

@@ -60,11 +60,11 @@ func orderedKeys(t *testing.T, tab table.Table, oddKeys []string) {
 			t.Errorf("no item %q", key)
 		}
 	}
-	equal(t, "order", values(all(t, tab, table.Query{Table: Things, Partition: "sorted", Limit: 5}), "name"), oddKeys)
-	equal(t, "order of the index", values(all(t, tab, table.Query{Table: Things, Index: "by-colour", Partition: "red", Limit: 5}), "name"), oddKeys)
+	equal(t, "order", namesOf(all(t, tab, table.Query{Table: Things, Partition: "sorted", Limit: 5})), oddKeys)
+	equal(t, "order of the index", namesOf(all(t, tab, table.Query{Table: Things, Index: "by-colour", Partition: "red", Limit: 5})), oddKeys)
 	for i, from := range oddKeys {
 		for j, to := range oddKeys[i:] {
-			got := values(all(t, tab, table.Query{Table: Things, Partition: "sorted", From: from, To: to}), "name")
+			got := namesOf(all(t, tab, table.Query{Table: Things, Partition: "sorted", From: from, To: to}))
 			if !slices.Equal(got, oddKeys[i:i+j]) {
 				t.Errorf("from %q to %q: %q", from, to, got)
 			}

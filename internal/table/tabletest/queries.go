@@ -32,9 +32,9 @@ func ranges(t *testing.T, tab table.Table) {
 				if index != "" {
 					q.Index, q.Partition = index, "red"
 				}
-				up := values(all(t, tab, q), "name")
+				up := namesOf(all(t, tab, q))
 				q.Descending = true
-				down := values(all(t, tab, q), "name")
+				down := namesOf(all(t, tab, q))
 				slices.Reverse(down)
 				if !slices.Equal(up, want) || !slices.Equal(down, want) {
 					t.Errorf("%q %v of %d: %q up, %q down, want %q", index, bounds, limit, up, down, want)
@@ -76,7 +76,7 @@ func growing(t *testing.T, tab table.Table, q table.Query, first []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, values(page.Items, "name")...)
+		got = append(got, namesOf(page.Items)...)
 		if q.After = page.Next; q.After == "" {
 			break
 		}
@@ -121,7 +121,7 @@ func indexes(t *testing.T, tab table.Table) {
 
 func moved(t *testing.T, tab table.Table) {
 	where := func(colour string) []string {
-		return values(all(t, tab, table.Query{Table: Things, Index: "by-colour", Partition: colour}), "name")
+		return namesOf(all(t, tab, table.Query{Table: Things, Index: "by-colour", Partition: colour}))
 	}
 	put(t, tab, Things, with(thing("o", "n"), table.Fields{"colour": "red", "size": int64(1)}), with(thing("o", "m"), table.Fields{"colour": "red"}))
 	equal(t, "red", where("red"), []string{"m", "n"})
@@ -144,12 +144,12 @@ func sameKey(t *testing.T, tab table.Table) {
 	for _, descending := range []bool{false, true} {
 		for _, limit := range []int{1, 4, 100} {
 			q := table.Query{Table: Things, Index: "by-place", Partition: "hall", Descending: descending, Limit: limit}
-			got := values(all(t, tab, q), "name")
+			got := namesOf(all(t, tab, q))
 			slices.Sort(got)
 			equal(t, fmt.Sprint(descending, limit), got, want)
 			q.From, q.To = "1", "2"
 			if got := all(t, tab, q); len(got) != 10 {
-				t.Errorf("%+v: %v", q, values(got, "name"))
+				t.Errorf("%+v: %v", q, namesOf(got))
 			}
 		}
 	}

@@ -98,10 +98,10 @@ func all(t fataler, tab table.Table, q table.Query) []table.Fields {
 	return nil
 }
 
-func values(items []table.Fields, field string) []string {
+func namesOf(items []table.Fields) []string {
 	var list []string
 	for _, item := range items {
-		list = append(list, item.String(field))
+		list = append(list, item.String("name"))
 	}
 	return list
 }
