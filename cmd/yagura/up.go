@@ -23,7 +23,7 @@ type upCmd struct {
 	Emulated  bool              `help:"On this machine, with emulated parts of AWS. (On AWS itself: make deploy.)"`
 	Functions string            `help:"Where the functions' programs are, as analyze/bootstrap and notify/bootstrap (default: built from the source tree)." type:"path" placeholder:"DIR"`
 	Template  string            `help:"The stack's template (default: template.yaml of the source tree)." type:"path" placeholder:"FILE"`
-	Parts     string            `help:"Where the emulated parts are installed, about 260 MB (default: ${default})." type:"path" default:"${parts}" placeholder:"DIR"`
+	Parts     string            `help:"Where the emulated parts are installed, about 180 MB (default: ${default})." type:"path" default:"${parts}" placeholder:"DIR"`
 	Shards    int               `help:"Shards of the stream (default: ${default})." default:"2" placeholder:"N"`
 	Set       map[string]string `help:"Set a parameter of the template, as in --set MailLevel=3. May be repeated." placeholder:"NAME=VALUE"`
 }

@@ -74,7 +74,7 @@ var (
 		},
 	}
 	pythonKit = &kit{
-		name: "python", says: "moto (pip, about 180 MB)",
+		name: "python", says: "moto (pip, about 100 MB, takes a minute)",
 		files: []string{"requirements.txt", "serve.py"},
 		needs: []need{{[]string{"python3", "-c", "import ensurepip, venv"}, "Python 3 with venv", "python3-venv", "python3-pip"}},
 		steps: func(string) [][]string {

@@ -57,6 +57,7 @@ func Up(ctx context.Context, o Options) (s *Stack, err error) {
 	s = &Stack{Functions: map[string]*Function{}, Names: map[string]string{}}
 	defer func() {
 		if err != nil {
+			err = errors.Join(err, s.died())
 			s.Close()
 			s = nil
 		}
@@ -132,6 +133,19 @@ func (s *Stack) Close() {
 	for _, p := range s.processes {
 		p.Close()
 	}
+}
+
+// died tells of the parts that have ended by themselves, and so may be the cause of another error.
+func (s *Stack) died() error {
+	var errs []error
+	for _, p := range s.processes {
+		select {
+		case <-p.Ended():
+			errs = append(errs, p.Err())
+		default:
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Wait returns when the context ends, or with an error when a part has ended by itself.
