@@ -1,5 +1,6 @@
 # Everything that is done to this repository is done by a target of this file, here and in CI. "make" lists them.
-# Needed: Go 1.26 or later and make; a C compiler for the race detector (make test). Go fetches the rest from its module proxy.
+# Needed: Go 1.26 or later and make. For make test a C compiler (the race detector), and what the emulated parts of AWS run on: Node.js with npm,
+# Java 17 with Maven, Python 3.10 with venv. What is missing is named, with how to get it; the rest is fetched into .cache.
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -35,8 +36,12 @@ run: build ## Build, then watch this machine's own logs until Ctrl-C. More flags
 	bin/yagura local $(ARGS)
 
 .PHONY: test
-test: need-race rules-test ## Test everything, with the race detector. One package: make test TESTFLAGS='-run X' PKG=./internal/rule
-	$(GO) test $(RACE) $(TESTFLAGS) $(or $(PKG),./...)
+test: need-race rules-test aws-parts sam-tools ## Test everything, with the race detector. One package: make test TESTFLAGS='-run X' PKG=./internal/rule
+	$(GO) test $(RACE) -timeout 20m $(TESTFLAGS) $(or $(PKG),./...)
+
+.PHONY: aws-parts
+aws-parts: need-go ## Install what emulates AWS (kinesalite, DynamoDB Local, dynalite, moto) into .cache, from npm, Maven and PyPI.
+	@$(GO) run ./internal/emulated/install .cache/aws
 
 .PHONY: rules-test
 rules-test: build ## Run the cases of the built-in rules (rules/tests/*.ini).

@@ -68,7 +68,7 @@ func (f *explainFlag) Decode(ctx *kong.DecodeContext) error {
 }
 
 // Run judges the lines of standard input.
-func (c logtestCmd) Run(ctx context.Context) error {
+func (c logtestCmd) Run() error {
 	conf, set, err := c.load()
 	if err != nil {
 		return err
@@ -95,6 +95,7 @@ func (c logtestCmd) Run(ctx context.Context) error {
 		JSONLines: c.JSONL, JSON: c.JSON, Isolated: c.Isolated, Verbose: c.Verbose, Explain: c.Explain.on, Most: c.Explain.most, Analysis: c.options(conf), Now: time.Now,
 	}
 	if c.AWS {
+		ctx := context.Background() // Ctrl-C ends logtest as it is: it may be waiting for a line
 		stack, err := c.open(ctx)
 		if err != nil {
 			return err

@@ -38,6 +38,9 @@ then send a failed login and look at what became of it:
   aws dynamodb query --table-name %[2]s --key-condition-expression '#a = :a' --expression-attribute-names '{"#a":"agent"}' \
     --expression-attribute-values '{":a":{"S":"web1"}}' --no-scan-index-forward --max-items 5
   aws s3 ls --recursive s3://%[3]s/
+  yagura alerts --aws
+
+or a whole log: yagura send --stream %[1]s /var/log/auth.log
 
 Eight within two minutes are an attack, which is published. What is published is shown here; to have it in a queue, too:
 

@@ -281,7 +281,10 @@ func TestBruteForceAcrossHosts(t *testing.T) {
 			return composites, all
 		}
 		want, _ := count(onePass(t, set, list))
-		tab := &killing{Table: open(t), random: rand.New(rand.NewPCG(seed, 47))}
+		var tab table.Table = open(t)
+		if seed%2 == 1 { // a killed run begins anew, and so hides what is wrong with judging again
+			tab = &killing{Table: tab, random: rand.New(rand.NewPCG(seed, 47))}
+		}
 		conflicts += crew(t, set, tab, seed, list).Conflicts
 		if got, all := count(stored(t, tab)); got != want || all != 80 || want < 10 {
 			t.Errorf("seed %d: %d composites in %d alerts, want %d in 80", seed, got, all, want)
