@@ -21,6 +21,7 @@ type sendCmd struct {
 	Agent   string            `help:"Name of the host whose logs these are, up to its first dot (default: this one's)." placeholder:"NAME"`
 	Profile string            `help:"Profile that alerts of these logs carry." placeholder:"NAME"`
 	Label   map[string]string `help:"Label that alerts of these logs carry; may be given again." mapsep:"none" placeholder:"KEY=VALUE"`
+	Failed  bool              `help:"The files are not logs, but come from the stack's failure bucket: put their records on the stream again, as they were."`
 }
 
 // Help adds what the flags don't say.
@@ -30,6 +31,7 @@ alert, so a send that broke off is simply repeated. It makes the alerts of: yagu
 
   yagura send --stream NAME /var/log/auth.log.1
   zcat old/*.gz | yagura send --stream NAME --agent web1 --label env=prod -
+  aws s3 cp --recursive s3://BUCKET/set-aside failed && find failed -type f -exec yagura send --stream NAME --failed {} +
 
 Region and credentials are the AWS CLI's: AWS_REGION, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 Exit code 0: all was stored; 1: not all; 2: a wrong call; 130: interrupted.`
@@ -37,6 +39,9 @@ Exit code 0: all was stored; 1: not all; 2: a wrong call; 130: interrupted.`
 
 // Run sends the logs and sums up.
 func (c sendCmd) Run(ctx context.Context) (err error) {
+	if c.Failed {
+		return c.failed(ctx)
+	}
 	agent := shortHost(c.Agent)
 	head := event.Batch{AgentID: agent, Agent: event.Agent{Profile: c.Profile, Labels: c.Label}, Version: version}
 	batches, err := codec.NewBuilder(head, time.Now)
