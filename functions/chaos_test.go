@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +30,7 @@ import (
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/codec"
+	"github.com/yagura-hids/yagura/internal/emulated/emulatedtest"
 	"github.com/yagura-hids/yagura/internal/emulated/faults"
 	"github.com/yagura-hids/yagura/internal/emulated/lambda"
 	"github.com/yagura-hids/yagura/internal/event"
@@ -138,6 +141,40 @@ func load(t testing.TB, files map[string]string) *ruleset.Set {
 		t.Fatal(err)
 	}
 	return set
+}
+
+// replayed is what yagura replay finds in the logs, the n-th being of host web n, by id.
+func replayed(t testing.TB, logs []string) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	yagura, data, rules := filepath.Join(dir, "yagura"), filepath.Join(dir, "data"), filepath.Join(overlay(t, perSource), "rules")
+	run := func(name string, args ...string) []byte {
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Dir, cmd.Env = emulatedtest.Root(t), append(os.Environ(), "TZ=UTC")
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s %q: %v\n%s", name, args, err, &stderr)
+		}
+		return out
+	}
+	run("go", "build", "-o", yagura, "./cmd/yagura")
+	for n, log := range logs {
+		run(yagura, "replay", "-q", "--rules", rules, "--host", fmt.Sprint("web", n), "--data", data, log)
+	}
+	found := map[string]string{}
+	for dec := json.NewDecoder(bytes.NewReader(run(yagura, "alerts", "--data", data, "-n", "0", "--json"))); ; {
+		var a event.Alert
+		err := dec.Decode(&a)
+		if err == io.EOF {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[a.ID] = asText(t, &a)
+	}
 }
 
 func asText(t testing.TB, a *event.Alert) string {
@@ -258,15 +295,18 @@ func (d *disturber) at(p *path, m faults.Moment) {
 //	go test ./functions -run TestChaos -timeout 3h -args -seeds 20 -senders 50 -lines 1500
 func TestChaos(t *testing.T) {
 	dir := t.TempDir()
+	logs := make([]string, *chaosSenders)
 	parts, all := make([][][]*event.Event, *chaosSenders), []*event.Event(nil)
 	for n := range parts {
-		parts[n] = read(t, senderLog(t, dir, n, *chaosLines), fmt.Sprint("web", n))
+		logs[n] = senderLog(t, dir, n, *chaosLines)
+		parts[n] = read(t, logs[n], fmt.Sprint("web", n))
 		all = append(all, slices.Concat(parts[n]...)...)
 	}
 	want := onServer(t, perSource, slices.Clone(all))
 	if len(want) < len(all)/100 {
 		t.Fatalf("only %d alerts of %d events: this tests little", len(want), len(all))
 	}
+	t.Run("replay", func(t *testing.T) { same(t, replayed(t, logs), want, "yagura replay") })
 	t.Run("undisturbed", func(t *testing.T) {
 		p := up(t, pathOptions{rules: overlay(t, perSource)})
 		p.send(t, parts, rand.New(rand.NewPCG(0, 0)), func(int) {})
