@@ -281,7 +281,7 @@ func TestBruteForceAcrossHosts(t *testing.T) {
 			return composites, all
 		}
 		want, _ := count(onePass(t, set, list))
-		var tab table.Table = open(t)
+		tab := open(t)
 		if seed%2 == 1 { // a killed run begins anew, and so hides what is wrong with judging again
 			tab = &killing{Table: tab, random: rand.New(rand.NewPCG(seed, 47))}
 		}
