@@ -63,18 +63,27 @@ func refused(err error) (hint string, never bool) {
 
 // Connect returns Kinesis's client as the environment and the AWS configuration files set it up. Its errors say what to set.
 func Connect(ctx context.Context) (*kinesis.Client, error) {
+	conf, err := Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return kinesis.NewFromConfig(conf), nil
+}
+
+// Config returns the configuration of the environment and the AWS configuration files, with a region and credentials. Its errors say what to set.
+func Config(ctx context.Context) (aws.Config, error) {
 	conf, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the AWS configuration: %w; see ~/.aws/config, AWS_PROFILE and AWS_REGION", err)
+		return conf, fmt.Errorf("read the AWS configuration: %w; see ~/.aws/config, AWS_PROFILE and AWS_REGION", err)
 	}
 	if conf.Region == "" {
-		return nil, fmt.Errorf("%w: %s", ErrNoRegion, regionHint)
+		return conf, fmt.Errorf("%w: %s", ErrNoRegion, regionHint)
 	}
 	conf.Credentials = named{conf.Credentials}
 	if _, err := conf.Credentials.Retrieve(ctx); err != nil {
-		return nil, fmt.Errorf("%w; %s", err, credentialHint)
+		return conf, fmt.Errorf("%w; %s", err, credentialHint)
 	}
-	return kinesis.NewFromConfig(conf), nil
+	return conf, nil
 }
 
 // named makes known what its errors are: in the SDK's they are texts.

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
 
+	"github.com/yagura-hids/yagura/agent/uplink"
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/table"
 	"github.com/yagura-hids/yagura/internal/table/dynamo"
@@ -31,15 +31,9 @@ type stack struct {
 
 // open reaches the stack's tables. Its errors say what to do.
 func (f stackFlags) open(ctx context.Context) (*stack, error) {
-	conf, err := config.LoadDefaultConfig(ctx)
+	conf, err := uplink.Config(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the AWS configuration: %w; see ~/.aws/config, AWS_PROFILE and AWS_REGION", err)
-	}
-	if conf.Region == "" {
-		return nil, errors.New("no AWS region: set AWS_REGION, such as eu-central-1, or AWS_PROFILE to a profile that names one")
-	}
-	if _, err := conf.Credentials.Retrieve(ctx); err != nil {
-		return nil, fmt.Errorf("no AWS credentials: %w; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN)", err)
+		return nil, err
 	}
 	name := func(schema string) string { // template.yaml names them so; the functions have the variables
 		if name := os.Getenv(strings.ToUpper(schema) + "_TABLE"); name != "" {
