@@ -146,10 +146,16 @@ func serverLine(n int, at time.Time) string {
 	return fmt.Sprintf(`198.51.100.%d - - [%s +0000] "GET /page/%d HTTP/1.1" 200 5120 "-" "Mozilla/5.0"`, n%250, at.Format("02/Jan/2006:15:04:05"), n)
 }
 
-// BenchmarkLatency tells how long an alert takes from the reading of its line until it is stored, and until it is published, with the template's
-// window of a second.
+// BenchmarkLatency tells how long an alert takes from the reading of its line until it is stored, and until it is published: with analyze's window as
+// in the template, and with one of a second.
 func BenchmarkLatency(b *testing.B) {
-	p := up(b, pathOptions{idle: time.Second, parameters: map[string]string{"MailLevel": "1"}})
+	for _, window := range []string{"0", "1"} {
+		b.Run("window="+window+"s", func(b *testing.B) { latency(b, window) })
+	}
+}
+
+func latency(b *testing.B, window string) {
+	p := up(b, pathOptions{seldom: true, parameters: map[string]string{"MailLevel": "1", "BatchSeconds": window}})
 	s, tables := newSender(b, p), p.table()
 	var stored, published []time.Duration
 	for n := 1; b.Loop(); n++ {

@@ -3,7 +3,6 @@ package functions_test
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -38,8 +37,8 @@ type path struct {
 
 // pathOptions say how a path is disturbed. The zero pathOptions don't disturb it.
 type pathOptions struct {
-	rules      string        // a folder with a folder rules in it; "" for the built-in ones
-	idle       time.Duration // how long a shard is left alone after nothing was there; 0 is 20 ms
+	rules      string // a folder with a folder rules in it; "" for the built-in ones
+	seldom     bool   // shards are looked at as seldom as by AWS
 	parameters map[string]string
 	seed       uint64
 	redeliver  float64
@@ -119,9 +118,13 @@ func (p *path) poll(t testing.TB, name string, host *lambda.Host, o pathOptions,
 	t.Helper()
 	kinesisAt, dynamoAt, other := p.Clients()
 	mapping := p.Functions[name].Mappings[0]
+	idle := 20 * time.Millisecond
+	if o.seldom {
+		idle = 0
+	}
 	poller, err := lambda.Poll(context.Background(), lambda.PollerOptions{
 		Mapping: mapping, FunctionARN: host.ARN(), Invoke: invoke, Kinesis: kinesis.NewFromConfig(kinesisAt),
-		Streams: dynamodbstreams.NewFromConfig(dynamoAt), S3: s3.NewFromConfig(other), Idle: cmp.Or(o.idle, 20*time.Millisecond),
+		Streams: dynamodbstreams.NewFromConfig(dynamoAt), S3: s3.NewFromConfig(other), Idle: idle,
 		Pause: func(context.Context, time.Duration) {}, Log: func(f string, args ...any) { fmt.Fprintf(p.output, f+"\n", args...) },
 		Redeliver: o.redeliver, Seed: o.seed,
 	})

@@ -16,7 +16,7 @@ type costCmd struct {
 	Alerts   string  `default:"0.1%" help:"Of the events, how many raise an alert (default: ${default})." placeholder:"SHARE"`
 	Shards   float64 `default:"0" help:"Shards of a provisioned stream; 0 for one on demand (default: ${default})." placeholder:"N"`
 	KeepDays float64 `default:"365" help:"How long alerts are kept (default: ${default})." placeholder:"N"`
-	Window   float64 `default:"1" help:"Seconds for which Lambda gathers a batch (default: ${default})." placeholder:"N"`
+	Window   float64 `default:"0" help:"Seconds for which Lambda gathers a batch (default: ${default})." placeholder:"N"`
 	Agent    float64 `name:"agent-seconds" default:"5" help:"Seconds for which an agent gathers a record (default: ${default})." placeholder:"N"`
 }
 

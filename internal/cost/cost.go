@@ -38,7 +38,7 @@ type Habits struct {
 
 // Usual are habits of the parts as they are, with the template's defaults.
 var Usual = Habits{
-	AgentSeconds: 5, RecordBytes: 520, EventBytes: 24, WindowSeconds: 1, WaitDays: 6,
+	AgentSeconds: 5, RecordBytes: 520, EventBytes: 24, WindowSeconds: 0, WaitDays: 6,
 	Memory: 1769.0 / 1024, CallSeconds: 0.003, EventSeconds: 1.0 / 100_000, AlertSeconds: 0.010,
 	AlertBytes: 1050, IndexBytes: 300, StateItems: 2.6, StateBytes: 430, Told: 0.1, LogBytes: 250,
 }
@@ -114,9 +114,12 @@ func (b *bill) stream() {
 	b.add("Kinesis", "GB-months kept beyond a day", gb/days*b.h.WaitDays, b.p.KeptGBMonth)
 }
 
+// lookSeconds is how often Lambda looks at a shard for records.
+const lookSeconds = 1
+
 // calls returns how often a function is called a month: for each batch of each shard, if there is something.
 func (b *bill) calls(records, shards float64) float64 {
-	return math.Min(records, shards*seconds/math.Max(b.h.WindowSeconds, 0.2))
+	return math.Min(records, shards*seconds/math.Max(b.h.WindowSeconds, lookSeconds))
 }
 
 func (b *bill) shards() float64 {

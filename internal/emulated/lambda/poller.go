@@ -25,7 +25,8 @@ type PollerOptions struct {
 	Streams *dynamodbstreams.Client // for one of DynamoDB
 	S3      *s3.Client              // for a mapping with OnFailure
 
-	// Idle is how long a shard is left alone after nothing new was there; 0 is a second, as on AWS. Drained doesn't wait for it.
+	// Idle is how long a shard is left alone after nothing new was there; 0 is a second, as on AWS, and a quarter for a table's stream. Drained
+	// doesn't wait for it.
 	Idle time.Duration
 	// Pause waits before a batch is tried again; nil waits really. Tests return at once.
 	Pause func(ctx context.Context, d time.Duration)
@@ -128,6 +129,9 @@ func (p *Poller) prepare() (err error) {
 	o.Mapping.ParallelizationFactor = max(1, o.Mapping.ParallelizationFactor)
 	if o.Idle == 0 {
 		o.Idle = time.Second
+		if o.Mapping.Source == emulated.SourceDynamoDB {
+			o.Idle /= 4
+		}
 	}
 	if o.Pause == nil {
 		o.Pause = sleep
