@@ -109,7 +109,9 @@ func (i *Item) fired(id event.ID) bool {
 // The bounds of what an item knows of events that may come twice.
 const (
 	maxSeen  = 256  // agents
-	maxFired = 1024 // of an agent: more than those of one batch
+	maxFired = 1024 // of an agent: more than those of nearly any batch
+	allFired = 16 * maxFired
+	minFired = 64 // of an agent, however many there are: an item must fit into a table
 )
 
 // see notes that the item deals with the event, and whether the composite rule fires.
@@ -123,7 +125,8 @@ func (i *Item) see(id event.ID, now int64, fires bool) {
 	s.Seq = max(s.Seq, id.Seq)
 	if fires {
 		s.Fired = append(s.Fired, id.Seq)
-		s.Fired = s.Fired[max(len(s.Fired)-maxFired, 0):]
+		most := max(min(maxFired, allFired/len(i.Seen)), minFired)
+		s.Fired = s.Fired[max(len(s.Fired)-most, 0):]
 	}
 	if len(i.Seen) > maxSeen {
 		oldest := slices.MinFunc(i.Seen, func(a, b Seen) int { return cmp.Compare(a.Time, b.Time) })
