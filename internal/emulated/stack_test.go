@@ -45,7 +45,7 @@ func up(t *testing.T, o emulated.Options) (*emulated.Stack, aws.Config) {
 }
 
 func TestStackIsWhatTheTemplateSays(t *testing.T) {
-	stack, conf := up(t, emulated.Options{Shards: 2, Parameters: map[string]string{"BatchSize": "77"}})
+	stack, conf := up(t, emulated.Options{Shards: 2, Parameters: map[string]string{"BatchSize": "77", "BatchSeconds": "3"}})
 	ctx := t.Context()
 
 	streams := kinesis.NewFromConfig(conf)
@@ -84,7 +84,7 @@ func TestStackIsWhatTheTemplateSays(t *testing.T) {
 			},
 			Mappings: []emulated.Mapping{{
 				Name: "Records", Source: "kinesis", Stream: "yagura", SourceARN: "arn:aws:kinesis:us-east-1:123456789012:stream/yagura",
-				StartingPosition: "TRIM_HORIZON", BatchSize: 77, Window: time.Second, ParallelizationFactor: 1, Bisect: true, MaxRetries: 30,
+				StartingPosition: "TRIM_HORIZON", BatchSize: 77, Window: 3 * time.Second, ParallelizationFactor: 1, Bisect: true, MaxRetries: 30,
 				MaxAge: 24 * time.Hour, ReportItemFailures: true, OnFailure: "arn:aws:s3:::" + bucket,
 			}},
 		},
@@ -93,7 +93,7 @@ func TestStackIsWhatTheTemplateSays(t *testing.T) {
 			Environment: map[string]string{"TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:yagura-alerts"},
 			Mappings: []emulated.Mapping{{
 				Name: "Alerts", Source: "dynamodb", Stream: aws.ToString(alerts.Table.LatestStreamArn), SourceARN: aws.ToString(alerts.Table.LatestStreamArn),
-				StartingPosition: "TRIM_HORIZON", BatchSize: 1000, Window: time.Second, ParallelizationFactor: 1, Bisect: true, MaxRetries: 1000,
+				StartingPosition: "TRIM_HORIZON", BatchSize: 1000, ParallelizationFactor: 1, Bisect: true, MaxRetries: 1000,
 				MaxAge: 23 * time.Hour, ReportItemFailures: true, OnFailure: "arn:aws:s3:::" + bucket,
 				Filters: []string{`{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"mail": {"S": ["yes"]}}}}`},
 			}},
