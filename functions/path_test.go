@@ -79,10 +79,14 @@ func up(t testing.TB, o pathOptions) *path {
 	}, o.done)
 	p.notify = p.host(t, "NotifyFunction", "", nil, nil)
 	p.records = p.poll(t, "AnalyzeFunction", p.analyze, o, func(ctx context.Context, event []byte) (lambda.Result, error) {
-		if o.crash != nil && o.crash(event) {
-			dies.add(len(event))
+		if o.crash == nil || !o.crash(event) {
+			return p.analyze.Invoke(ctx, event)
 		}
-		return p.analyze.Invoke(ctx, event)
+		dies.add(len(event)) // at once, or if it's faster than that, when it has done its work and not yet answered
+		r, err := p.analyze.Invoke(ctx, event)
+		p.analyze.Kill(r.Environment)
+		r.FunctionError, r.Payload = "Unhandled", []byte(`{"errorType":"Runtime.ExitError","errorMessage":"signal: killed"}`)
+		return r, err
 	})
 	p.alerts = p.poll(t, "NotifyFunction", p.notify, o, p.notify.Invoke)
 	ready.Store(true)
