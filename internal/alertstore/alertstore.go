@@ -6,7 +6,7 @@
 //	  by-rule     rule_slot 5716/3     │ at
 //	  by-source   source_slot 192.0.2.1/3 │ at  only those with a source address
 //
-// An alert's key is its event's place, so to put it twice is to put it once. A query merges the slots. The indexes tell level and
+// An alert's key is its event's place, so to put it twice is to put it once. A query merges the slots. The indexes tell level, source and
 // rule, so that only alerts are fetched that may be wanted.
 package alertstore
 

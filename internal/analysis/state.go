@@ -108,10 +108,10 @@ func (i *Item) fired(id event.ID) bool {
 
 // The bounds of what an item knows of events that may come twice.
 const (
-	maxSeen  = 256  // agents
-	maxFired = 1024 // of an agent: more than those of nearly any batch
-	allFired = 16 * maxFired
-	minFired = 64 // of an agent, however many there are: an item must fit into a table
+	maxSeen  = 256           // agents
+	maxFired = 1024          // of an agent: more than those of nearly any batch
+	allFired = 16 * maxFired // of all agents, about
+	minFired = 64            // of an agent, however many there are: an item must fit into a table
 )
 
 // see notes that the item deals with the event, and whether the composite rule fires.
