@@ -33,6 +33,12 @@ type Source struct {
 	Format string
 	// FromStart reads what is there at the very first start, too. Later, new files are always read from their start.
 	FromStart bool
+	// Command is run every Every by the formats command and full_command, in place of a location; Alias stands for it in what is sent.
+	Command string
+	Every   time.Duration // 0 for 6 minutes
+	Alias   string
+	Query   string // XPath, of eventchannel
+	Future  bool   // only-future-events: what was written to an eventchannel while nobody read is passed over
 }
 
 // Line is one line of a log: without its line end ("\n" or "\r\n"), never empty, any bytes otherwise.

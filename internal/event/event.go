@@ -65,6 +65,16 @@ const (
 	AgentState
 )
 
+var kindNames = [...]string{"log", "syscheck", "rootcheck", "command", "agent"}
+
+// String returns the kind's name: log, syscheck, rootcheck, command or agent.
+func (k Kind) String() string {
+	if int(k) >= len(kindNames) {
+		return "unknown"
+	}
+	return kindNames[k]
+}
+
 // Event is one message as it was read on its host, before anybody looked inside.
 type Event struct {
 	ID       ID

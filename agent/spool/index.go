@@ -1,0 +1,255 @@
+package spool
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/yagura-hids/yagura/internal/codec"
+	"github.com/yagura-hids/yagura/internal/event"
+)
+
+// Class is what an event is worth when there is no room for all.
+type Class uint8
+
+// The classes, those that are dropped first at first.
+const (
+	Low    Class = iota // output of commands, which is repeated anyway, and heartbeats
+	Normal              // log lines
+	High                // integrity, rootkits, what the agent tells of itself
+	classes
+)
+
+// Classify returns an event's class.
+func Classify(ev *event.Event) Class {
+	switch {
+	case ev.Kind == event.Command, ev.Kind == event.AgentState && strings.HasPrefix(ev.Text, "{"):
+		return Low
+	case ev.Kind == event.Log:
+		return Normal
+	}
+	return High
+}
+
+// block is some events of one class with successive numbers. On disk, under the first of these as 8 bytes, big-endian:
+//
+//	class (1) │ events (uvarint) │ bytes of text (uvarint) │ a batch as internal/codec writes it
+type block struct {
+	seq    uint64 // of the first event
+	events int
+	text   int // bytes of its texts
+	size   int // bytes on disk
+	class  Class
+	data   []byte // of a fresh one
+}
+
+func newBlock(c Class, events []*event.Event, text int) (block, error) {
+	first := events[0].ID
+	batch, err := codec.Encode(&event.Batch{AgentID: first.Agent, Epoch: first.Epoch, Events: events})
+	if err != nil {
+		return block{}, err
+	}
+	head := []byte{byte(c)}
+	head = binary.AppendUvarint(head, uint64(len(events)))
+	head = binary.AppendUvarint(head, uint64(text))
+	data := append(head, batch...)
+	return block{seq: first.Seq, events: len(events), text: text, size: len(data), class: c, data: data}, nil
+}
+
+// readBlock reads what newBlock wrote, without unpacking its events.
+func readBlock(k, v []byte) (b block, batch []byte, err error) {
+	b = block{size: len(v)}
+	if len(k) == 8 && len(v) > 3 && v[0] < byte(classes) {
+		b.seq, b.class = binary.BigEndian.Uint64(k), Class(v[0])
+		events, n := binary.Uvarint(v[1:])
+		if n > 0 && events > 0 && events <= codec.MaxEvents {
+			text, m := binary.Uvarint(v[1+n:])
+			if m > 0 && text <= codec.MaxRaw {
+				b.events, b.text = int(events), int(text)
+				return b, v[1+n+m:], nil
+			}
+		}
+	}
+	return b, nil, fmt.Errorf("block %x: %w", k, codec.ErrDamaged)
+}
+
+func (b block) last() uint64 { return b.seq + uint64(b.events) - 1 }
+
+// lost returns what is lost with the block, which may be on disk or fresh.
+func (b block) lost(bucket *bolt.Bucket) (Loss, error) {
+	data := b.data
+	if data == nil {
+		data = bucket.Get(key(b.seq))
+	}
+	_, batch, err := readBlock(key(b.seq), data)
+	if err != nil {
+		return Loss{}, err
+	}
+	events, err := codec.Decode(batch)
+	if err != nil {
+		return Loss{}, err
+	}
+	l := Loss{Kinds: map[string]uint64{}}
+	for _, ev := range events.Events {
+		l.add(Loss{Events: 1, Kinds: map[string]uint64{ev.Kind.String(): 1}, First: ev.Time, Last: ev.Time})
+	}
+	return l, nil
+}
+
+func (l *Loss) add(m Loss) {
+	if m.Events == 0 {
+		return
+	}
+	if l.Events == 0 || m.First.Before(l.First) {
+		l.First = m.First
+	}
+	if l.Events == 0 || m.Last.After(l.Last) {
+		l.Last = m.Last
+	}
+	l.Events += m.Events
+	if l.Kinds == nil {
+		l.Kinds = map[string]uint64{}
+	}
+	for k, n := range m.Kinds {
+		l.Kinds[k] += n
+	}
+}
+
+// String returns the kinds with their numbers: "12 log, 3 command".
+func (l Loss) String() string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(l.Kinds)) {
+		parts = append(parts, fmt.Sprintf("%d %s", l.Kinds[k], k))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// index is all blocks on disk, by number.
+type index struct {
+	blocks []block
+	size   int64
+	text   int64
+	events uint64
+}
+
+func (x index) clone() index {
+	x.blocks = slices.Clone(x.blocks)
+	return x
+}
+
+func (x *index) add(list []block) {
+	for _, b := range list {
+		x.blocks = append(x.blocks, b)
+		x.count(b, 1)
+	}
+}
+
+func (x *index) count(b block, sign int) {
+	x.size += int64(sign * b.size)
+	x.text += int64(sign * b.text)
+	x.events += uint64(sign * b.events)
+}
+
+// fit takes blocks out until what is left fits into max, and returns them: of the lowest class there is, the oldest first, none up to number underway.
+func (x *index) fit(max int64, underway uint64) []block {
+	var out []block
+	for c := Low; c < classes && x.size > max; c++ {
+		x.blocks = slices.DeleteFunc(x.blocks, func(b block) bool {
+			if x.size <= max || b.class != c || b.last() <= underway {
+				return false
+			}
+			x.count(b, -1)
+			out = append(out, b)
+			return true
+		})
+	}
+	return out
+}
+
+// upto takes out the blocks up to a number.
+func (x *index) upto(last uint64) []block {
+	n := sort.Search(len(x.blocks), func(i int) bool { return x.blocks[i].last() > last })
+	out := x.blocks[:n:n]
+	for _, b := range out {
+		x.count(b, -1)
+	}
+	x.blocks = x.blocks[n:]
+	return out
+}
+
+func (x *index) has(seq uint64) bool {
+	_, ok := sort.Find(len(x.blocks), func(i int) int { return cmp.Compare(seq, x.blocks[i].seq) })
+	return ok
+}
+
+// load reads the file's state and lists its blocks; a new file gets both, and one of another agent is begun anew.
+func (s *Spool) load() error {
+	return s.db.Update(func(tx *bolt.Tx) error {
+		meta, err := tx.CreateBucketIfNotExists(bucketMeta)
+		if err != nil {
+			return err
+		}
+		if text := meta.Get(keyState); text != nil {
+			if err := json.Unmarshal(text, &s.state); err != nil {
+				return err
+			}
+		}
+		switch {
+		case s.state.Format > formatVersion:
+			return fmt.Errorf("%w %d, this program knows %d: update it", ErrFormat, s.state.Format, formatVersion)
+		case s.state.Format == 0, s.state.Agent != s.opts.Agent:
+			if err := s.begin(tx); err != nil {
+				return err
+			}
+		}
+		b, err := tx.CreateBucketIfNotExists(bucketBlocks)
+		if err != nil {
+			return err
+		}
+		return b.ForEach(func(k, v []byte) error {
+			blk, _, err := readBlock(k, v)
+			s.index.add([]block{blk})
+			return err
+		})
+	})
+}
+
+// begin begins an epoch.
+func (s *Spool) begin(tx *bolt.Tx) error {
+	var epoch [8]byte
+	if _, err := s.opts.Random.Read(epoch[:]); err != nil {
+		return fmt.Errorf("draw an epoch: %w", err)
+	}
+	if s.state.Format != 0 {
+		s.opts.Report(fmt.Sprintf("spool %s: it was agent %s's, this is %s: it begins anew, and what that one had not sent stays with that one",
+			s.path, s.state.Agent, s.opts.Agent))
+		if err := tx.DeleteBucket(bucketBlocks); err != nil {
+			return err
+		}
+	}
+	// 63 bits: some readers of JSON know no more.
+	s.state = state{Format: formatVersion, Agent: s.opts.Agent, Epoch: binary.BigEndian.Uint64(epoch[:]) >> 1}
+	return putState(tx, s.state)
+}
+
+func (st state) clone() state {
+	st.Lost.Kinds = maps.Clone(st.Lost.Kinds)
+	return st
+}
+
+// Stats are what a spool holds.
+type Stats struct {
+	Events uint64    // waiting to be sent
+	Bytes  int64     // of these on disk
+	Max    int64     // the most there may be
+	Lost   Loss      // of this epoch
+	Oldest time.Time // of what waits; zero if nothing does
+}
