@@ -10,7 +10,6 @@
 package spool
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +22,6 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/yagura-hids/yagura/internal/codec"
-	"github.com/yagura-hids/yagura/internal/event"
 )
 
 // Errors that Open and Keep wrap.
