@@ -50,3 +50,6 @@ func (p Pending) Take(now time.Time) []Noticed { return export(p.p.take(now)) }
 
 // Wait is wait.
 func (p Pending) Wait(now time.Time) (time.Duration, bool) { return p.p.wait(now) }
+
+// Unified is unified.
+var Unified = unified
