@@ -2,6 +2,7 @@ package syscheck
 
 import (
 	"context"
+	"github.com/yagura-hids/yagura/internal/syscheck"
 	"time"
 )
 
@@ -25,19 +26,19 @@ func Watch(ctx context.Context, roots []string, enter func(string) bool, report 
 	go func() {
 		ended <- w.run(ctx, func(_ context.Context, list []noticed) error { look(export(list)); return nil })
 	}()
-	var rs []root
+	var rs []entry
 	for _, r := range roots {
-		rs = append(rs, root{path: r, follow: true})
+		rs = append(rs, entry{path: r, follow: true})
 	}
 	w.watch(ctx, rs)
 	return ended
 }
 
 // Pending is pending, for tests.
-type Pending struct{ p *pending }
+type Pending struct{ p *lately }
 
 // NewPending returns one whose trees have all the root "/r".
-func NewPending() Pending { return Pending{newPending(func(string) string { return "/r" })} }
+func NewPending() Pending { return Pending{newLately(func(string) string { return "/r" })} }
 
 // Mark is mark.
 func (p Pending) Mark(path string, tree bool, now time.Time) { p.p.mark(path, tree, now) }
@@ -53,3 +54,25 @@ func (p Pending) Wait(now time.Time) (time.Duration, bool) { return p.p.wait(now
 
 // Unified is unified.
 var Unified = unified
+
+// Audit is audit, for tests.
+type Audit struct{ a *audit }
+
+// NewAudit reads the log at path, in which the user 1000 is alice.
+func NewAudit(path string) Audit {
+	return Audit{&audit{path: path, name: func(uid string) string { return map[string]string{"1000": "alice"}[uid] }}}
+}
+
+// Add is add.
+func (a Audit) Add(line string) { a.a.add(line) }
+
+// Who is who.
+func (a Audit) Who(path string, at time.Time) (*syscheck.Who, error) { return a.a.who(path, at) }
+
+// Kept returns how much is remembered.
+func (a Audit) Kept() int {
+	return len(a.a.actors.young) + len(a.a.actors.old) + len(a.a.deeds.young) + len(a.a.deeds.old)
+}
+
+// AuditText is auditText.
+var AuditText = auditText

@@ -7,7 +7,7 @@ import (
 
 // watcher notices what happens below directories while it happens:
 //
-//	kernel ─► notifier ─► pending (until it's quiet at a path) ─► look (is it as the cache has it?)
+//	kernel ─► notifier ─► lately (until it's quiet at a path) ─► look (is it as the cache has it?)
 //
 // Where the kernel tells nothing, or no more, the scheduled scans remain; that is reported once.
 type watcher struct {
@@ -20,14 +20,14 @@ type watcher struct {
 	ended chan struct{}
 }
 
-// root is a directory or a file that is watched, though it may not be there yet.
-type root struct {
+// entry is a directory or a file that is watched, though it may not be there yet.
+type entry struct {
 	path   string
 	follow bool // it may be a symbolic link to a directory
 }
 
 type placing struct {
-	roots []root
+	roots []entry
 	done  chan struct{}
 }
 
@@ -36,7 +36,7 @@ func newWatcher(enter func(string) bool, report func(string), now func() time.Ti
 }
 
 // watch has these roots watched and no others. When it returns, what happens from now on is noticed: so a scan that begins then misses nothing.
-func (w *watcher) watch(ctx context.Context, roots []root) {
+func (w *watcher) watch(ctx context.Context, roots []entry) {
 	p := placing{roots, make(chan struct{})}
 	select {
 	case w.asked <- p:

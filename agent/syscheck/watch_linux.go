@@ -30,10 +30,10 @@ const tellAgain = time.Hour
 // notifier is an inotify instance.
 type notifier struct {
 	*watcher
-	pending *pending
+	pending *lately
 	file    *os.File
 	fd      int // of file, whose Fd method would make it blocking
-	roots   []root
+	roots   []entry
 	nodes   map[int]*node
 	halves  map[uint32]half // moves of which only the beginning was read, by cookie
 	round   int             // of placing
@@ -45,10 +45,10 @@ type notifier struct {
 // node is a watched directory.
 type node struct {
 	path  string
-	tree  bool            // all in it is watched, else only what names has
-	names map[string]root // the roots that lie in it
-	gone  bool            // moved away, and it's not known yet to where
-	round int             // in which it was placed last
+	tree  bool             // all in it is watched, else only what names has
+	names map[string]entry // the roots that lie in it
+	gone  bool             // moved away, and it's not known yet to where
+	round int              // in which it was placed last
 }
 
 // half is what moved away from path.
@@ -67,7 +67,7 @@ func newNotifier(w *watcher) (*notifier, error) {
 		return nil, fmt.Errorf("inotify: %w", err)
 	}
 	n := &notifier{watcher: w, file: os.NewFile(uintptr(fd), "inotify"), fd: fd, nodes: map[int]*node{}, halves: map[uint32]half{}}
-	n.pending = newPending(n.rootOf)
+	n.pending = newLately(n.rootOf)
 	return n, nil
 }
 
@@ -85,7 +85,7 @@ func (n *notifier) rootOf(path string) string {
 }
 
 // place watches the roots, anew if they are watched, and forgets what is not in them.
-func (n *notifier) place(roots []root, now time.Time) {
+func (n *notifier) place(roots []entry, now time.Time) {
 	n.roots = roots
 	n.round++
 	clear(n.halves)
@@ -108,7 +108,7 @@ func (n *notifier) place(roots []root, now time.Time) {
 	}
 }
 
-func isDir(r root) bool {
+func isDir(r entry) bool {
 	stat := os.Lstat
 	if r.follow {
 		stat = os.Stat
@@ -118,14 +118,14 @@ func isDir(r root) bool {
 }
 
 // parent watches the directory in which a root lies.
-func (n *notifier) parent(dir, name string, r root) {
+func (n *notifier) parent(dir, name string, r entry) {
 	mask := uint32(inParent)
 	if !isDir(r) { // a file, or what may become one
 		mask |= onFiles
 	}
 	if nd := n.add(dir, mask); nd != nil {
 		if nd.names == nil {
-			nd.names = map[string]root{}
+			nd.names = map[string]entry{}
 		}
 		nd.names[name] = r
 	}

@@ -24,8 +24,8 @@ type noticed struct {
 	tree bool   // all below it is meant, too
 }
 
-// pending is paths at which something happened lately.
-type pending struct {
+// lately is paths at which something happened lately.
+type lately struct {
 	items map[string]*waiting
 	whole func(path string) string // the root of the tree in which a path lies
 }
@@ -36,12 +36,12 @@ type waiting struct {
 	first, last time.Time
 }
 
-func newPending(whole func(string) string) *pending {
-	return &pending{items: map[string]*waiting{}, whole: whole}
+func newLately(whole func(string) string) *lately {
+	return &lately{items: map[string]*waiting{}, whole: whole}
 }
 
 // mark remembers that something happened to a path.
-func (p *pending) mark(path string, tree bool, now time.Time) *waiting {
+func (p *lately) mark(path string, tree bool, now time.Time) *waiting {
 	w, ok := p.items[path]
 	if !ok {
 		if len(p.items) >= maxPending {
@@ -61,7 +61,7 @@ func (p *pending) mark(path string, tree bool, now time.Time) *waiting {
 }
 
 // move remembers that what was at one path is now at another.
-func (p *pending) move(from, to string, tree bool, now time.Time) {
+func (p *lately) move(from, to string, tree bool, now time.Time) {
 	if tree {
 		p.forget(from) // what happened in it is found by looking at all that is in it now
 		p.forget(to)
@@ -86,7 +86,7 @@ func (p *pending) move(from, to string, tree bool, now time.Time) {
 }
 
 // forget drops what lies below a directory.
-func (p *pending) forget(dir string) {
+func (p *lately) forget(dir string) {
 	for path := range p.items {
 		if path != dir && below(path, dir) {
 			delete(p.items, path)
@@ -95,7 +95,7 @@ func (p *pending) forget(dir string) {
 }
 
 // unlink forgets where what was at w came from: something else is there now.
-func (p *pending) unlink(w *waiting) {
+func (p *lately) unlink(w *waiting) {
 	if o, ok := p.items[w.from]; ok && o.to == w.path {
 		o.to = ""
 	}
@@ -103,7 +103,7 @@ func (p *pending) unlink(w *waiting) {
 }
 
 // collapse makes all that is pending one item for each tree.
-func (p *pending) collapse(now time.Time) {
+func (p *lately) collapse(now time.Time) {
 	old := p.items
 	p.items = map[string]*waiting{}
 	for path, w := range old {
@@ -119,7 +119,7 @@ func (p *pending) collapse(now time.Time) {
 }
 
 // wait returns how long it is until something is ready, false if nothing is pending.
-func (p *pending) wait(now time.Time) (time.Duration, bool) {
+func (p *lately) wait(now time.Time) (time.Duration, bool) {
 	if len(p.items) == 0 {
 		return 0, false
 	}
@@ -139,7 +139,7 @@ func (w *waiting) ready() time.Time {
 
 // take returns what is ready, ordered by path, and forgets it. The two ends of a move come together; what lies in a tree that is in the list is left out,
 // unless it was moved.
-func (p *pending) take(now time.Time) []noticed {
+func (p *lately) take(now time.Time) []noticed {
 	var list []noticed
 	var pull func(path string)
 	pull = func(path string) {
