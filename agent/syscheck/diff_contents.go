@@ -2,19 +2,24 @@ package syscheck
 
 import (
 	"bytes"
-	"errors"
+	"context"
+	"crypto/md5"  //nolint:gosec // OSSEC's
+	"crypto/sha1" //nolint:gosec // OSSEC's
+	"crypto/sha256"
 	"fmt"
-	"slices"
+	"io"
 	"sync"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
 // What files with report_changes hold is kept beside their records, in a bucket of the same file:
 //
-//	syscheck/contents   a file's key in the cache ─► zstd of its content
+//	syscheck/contents   a file's key in the cache ─► zstd of its content; nothing, if that is too large or no text
 //
 // A content and the record that it belongs to are stored in one transaction with the event that tells of it, so that none of them is ever ahead of the
 // others: whenever the agent is killed, the next difference is the one from what was told last. The bucket's sequence counts its bytes.
@@ -31,6 +36,10 @@ const (
 	diffLarge  = "<No diff: the file is larger than 1 MiB>"
 	diffBinary = "<No diff: the file is not text>"
 )
+
+// diffFull tells that there is no room for more.
+const diffFull = "syscheck: report_changes: what is kept of files to tell differences has reached 64 MiB: of further ones it isn't told what changed; " +
+	"have report_changes for fewer"
 
 // content gathers what a file holds while it is hashed, as far as it's needed for differences.
 type content struct {
@@ -52,24 +61,24 @@ func (c *content) text() bool {
 	return !c.large && !bytes.Contains(c.buf.Bytes(), []byte{0}) && utf8.Valid(c.buf.Bytes())
 }
 
-// packed returns what is to be kept of it, nil for nothing.
+// packed returns what is to be kept of it.
 func (c *content) packed() []byte {
 	if !c.text() {
-		return nil
+		return []byte{}
 	}
 	z := packers.Get().(*zstd.Encoder)
 	defer packers.Put(z)
 	return z.EncodeAll(c.buf.Bytes(), []byte{})
 }
 
-// diff returns what changed since a content that was kept; was is nil if none was.
+// diff returns what changed since a content that was kept; was is empty if none was.
 func (c *content) diff(was []byte) (string, error) {
 	switch {
 	case c.large:
 		return diffLarge, nil
 	case !c.text():
 		return diffBinary, nil
-	case was == nil:
+	case len(was) == 0:
 		return "", nil
 	}
 	old, err := unpack(was)
@@ -101,34 +110,31 @@ func unpack(b []byte) ([]byte, error) {
 	return text, nil
 }
 
-// kept returns the content kept under a key, nil if there is none.
-func kept(tx *bolt.Tx, k []byte) []byte {
+// textsOf returns the bucket of contents, nil if there is none.
+func textsOf(tx *bolt.Tx) *bolt.Bucket {
 	if b := tx.Bucket(bucketSyscheck); b != nil {
-		if b = b.Bucket(bucketContents); b != nil {
-			return bytes.Clone(b.Get(k))
-		}
+		return b.Bucket(bucketContents)
 	}
 	return nil
 }
 
-// errContents tells that there is no room for all contents.
-var errContents = errors.New("no room for the content of all files with report_changes")
-
-// keep stores contents under their keys; nil: none any more. Those for which there is no room are not stored, nor is one of before left, and so many are returned.
-func keep(tx *bolt.Tx, contents map[string][]byte) (full int, err error) {
+// keep stores contents under their keys; nil: none any more. One for which there is no room is not stored, nor is the one of before left.
+func keep(tx *bolt.Tx, texts map[string][]byte) (full bool, err error) {
+	if len(texts) == 0 {
+		return false, nil
+	}
 	b, err := tx.CreateBucketIfNotExists(bucketSyscheck)
 	if err == nil {
 		b, err = b.CreateBucketIfNotExists(bucketContents)
 	}
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	size := b.Sequence()
-	for k, v := range contents {
+	for k, v := range texts {
 		size -= uint64(len(b.Get([]byte(k))))
 		if size+uint64(len(v)) > maxContents {
-			v = nil
-			full++
+			v, full = nil, true
 		}
 		size += uint64(len(v))
 		if v == nil {
@@ -137,26 +143,146 @@ func keep(tx *bolt.Tx, contents map[string][]byte) (full int, err error) {
 			err = b.Put([]byte(k), v)
 		}
 		if err != nil {
-			return 0, fmt.Errorf("content of %q: %w", k, err)
+			return false, fmt.Errorf("content of %q: %w", k, err)
 		}
 	}
 	return full, b.SetSequence(size)
 }
 
-// strays returns the keys, after one and at most so many, whose contents are not wanted.
-func strays(tx *bolt.Tx, after []byte, most int, wanted func(k []byte) bool) (list [][]byte) {
-	b := tx.Bucket(bucketSyscheck)
-	if b != nil {
-		b = b.Bucket(bucketContents)
+// showsText tells whether what changes in a file is told.
+func (s *Syscheck) showsText(r *root, path string) bool {
+	return r != nil && r.ReportChanges && !s.noDiff.match(path)
+}
+
+// diff returns what changed in a file, and makes it pending that its content is kept, if its directory asks for that. The caller holds mu.
+func (s *Syscheck) diff(v *sight, what, from string) string {
+	was, err := s.textBefore(v, from)
+	if err != nil {
+		s.tellTrouble(v.path, err)
 	}
+	if from != "" {
+		s.pending.setText(key(from), nil)
+	}
+	if !s.showsText(v.root, v.path) || v.seen == nil || !v.seen.isRegular() {
+		if was != nil {
+			s.pending.setText(v.key, nil)
+		}
+		if what == syscheck.Modified && v.root.ReportChanges && v.seen.isRegular() && !v.seen.sameContent(v.old) {
+			return diffNoDiff
+		}
+		return ""
+	}
+	now := &content{}
+	if !v.read(now) {
+		return "" // it is another one by now: the next look finds that, and the difference will be the one from what is kept
+	}
+	s.pending.setText(v.key, now.packed())
+	if what != syscheck.Modified || v.seen.sameContent(v.old) {
+		return ""
+	}
+	text, err := now.diff(was)
+	if err != nil {
+		s.tellTrouble(v.path, err)
+	}
+	return text
+}
+
+// firstText keeps the content of a file that hasn't changed, if none was kept yet: report_changes is new for it. The caller holds mu.
+func (s *Syscheck) firstText(v *sight) {
+	if !s.showsText(v.root, v.path) || !v.seen.isRegular() {
+		return
+	}
+	now := &content{}
+	if was, err := s.textBefore(v, ""); err == nil && was == nil && v.read(now) {
+		s.pending.setText(v.key, now.packed())
+	}
+}
+
+// textBefore returns what is kept of what was at the path, or where it was moved from; nil if nothing was.
+func (s *Syscheck) textBefore(v *sight, from string) (was []byte, err error) {
+	k := v.key
+	if from != "" && v.was == nil {
+		k = key(from)
+	}
+	return s.textAt(k)
+}
+
+func (s *Syscheck) textAt(k []byte) (was []byte, err error) {
+	if was, ok := s.pending.texts[string(k)]; ok {
+		return was, nil
+	}
+	err = s.o.Spool.View(func(tx *bolt.Tx) error {
+		if b := textsOf(tx); b != nil {
+			was = bytes.Clone(b.Get(k))
+		}
+		return nil
+	})
+	return was, err
+}
+
+// read reads the file, and tells whether it is the one that was seen.
+func (v *sight) read(c *content) bool {
+	f, st, err := openFile(v.path, v.root.follows(v.path))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if st.size > maxContent {
+		c.large = true
+		return true
+	}
+	if _, err := io.Copy(c, io.LimitReader(f, maxContent+1)); err != nil {
+		return false
+	}
+	text := c.buf.Bytes()
+	switch {
+	case v.seen.hashed&SHA256 != 0:
+		return sha256.Sum256(text) == v.seen.sha256
+	case v.seen.hashed&SHA1 != 0:
+		return sha1.Sum(text) == v.seen.sha1 //nolint:gosec // OSSEC's
+	case v.seen.hashed&MD5 != 0:
+		return md5.Sum(text) == v.seen.md5 //nolint:gosec // OSSEC's
+	}
+	return st.sec == v.seen.sec && st.nsec == v.seen.nsec && st.size == v.seen.size
+}
+
+// dropTexts has the contents of files forgotten of which the configuration doesn't speak any more. The caller holds mu.
+func (s *Syscheck) dropTexts(ctx context.Context) error {
+	t := s.tree.Load()
+	for next := []byte{spaceFile}; next != nil; {
+		err := s.o.Spool.View(func(tx *bolt.Tx) error {
+			next = s.strays(textsOf(tx), next, func(path string) bool { return s.showsText(t.directoryOf(path), path) })
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strays makes it pending that contents are forgotten that are not wanted, from a key on, and returns where to go on, nil for nowhere.
+func (s *Syscheck) strays(b *bolt.Bucket, from []byte, wanted func(path string) bool) []byte {
 	if b == nil {
 		return nil
 	}
 	c := b.Cursor()
-	for k, _ := c.Seek(after); k != nil && len(list) < most; k, _ = c.Next() {
-		if !wanted(k) {
-			list = append(list, slices.Clone(k))
+	for k, _ := c.Seek(from); k != nil && k[0] == spaceFile; k, _ = c.Next() {
+		if len(s.pending.texts) >= pageKeys {
+			return bytes.Clone(k)
+		}
+		if !wanted(pathOf(k)) {
+			s.pending.setText(k, nil)
 		}
 	}
-	return list
+	return nil
+}
+
+// setText makes it pending that a content is kept; nil: none any more.
+func (p *pending) setText(k, text []byte) {
+	p.texts[string(k)] = text
+	p.textSize += len(text)
 }

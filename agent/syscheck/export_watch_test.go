@@ -24,11 +24,11 @@ func Watch(ctx context.Context, roots []string, enter func(string) bool, report 
 	w := newWatcher(enter, report, time.Now, time.After)
 	ended = make(chan error, 1)
 	go func() {
-		ended <- w.run(ctx, func(_ context.Context, list []noticed) error { look(export(list)); return nil })
+		ended <- w.run(ctx, func(_ context.Context, list []noticed) ([]noticed, error) { look(export(list)); return nil, nil })
 	}()
-	var rs []entry
+	var rs []target
 	for _, r := range roots {
-		rs = append(rs, entry{path: r, follow: true})
+		rs = append(rs, target{path: r, follow: true})
 	}
 	w.watch(ctx, rs)
 	return ended

@@ -20,14 +20,14 @@ type watcher struct {
 	ended chan struct{}
 }
 
-// entry is a directory or a file that is watched, though it may not be there yet.
-type entry struct {
+// target is a directory or a file that is watched, though it may not be there yet.
+type target struct {
 	path   string
 	follow bool // it may be a symbolic link to a directory
 }
 
 type placing struct {
-	roots []entry
+	roots []target
 	done  chan struct{}
 }
 
@@ -36,7 +36,7 @@ func newWatcher(enter func(string) bool, report func(string), now func() time.Ti
 }
 
 // watch has these roots watched and no others. When it returns, what happens from now on is noticed: so a scan that begins then misses nothing.
-func (w *watcher) watch(ctx context.Context, roots []entry) {
+func (w *watcher) watch(ctx context.Context, roots []target) {
 	p := placing{roots, make(chan struct{})}
 	select {
 	case w.asked <- p:
@@ -46,8 +46,11 @@ func (w *watcher) watch(ctx context.Context, roots []entry) {
 	}
 }
 
+// lookFunc looks at what was noticed. What it returns it couldn't look at yet: that comes again.
+type lookFunc func(ctx context.Context, list []noticed) (again []noticed, err error)
+
 // run gives look what was noticed, some paths at a time, until ctx ends or look fails. While look is at work, more is gathered.
-func (w *watcher) run(ctx context.Context, look func(ctx context.Context, list []noticed) error) error {
+func (w *watcher) run(ctx context.Context, look lookFunc) error {
 	defer close(w.ended)
 	ctx, cancel := context.WithCancel(ctx)
 	n, err := newNotifier(w)
@@ -58,7 +61,7 @@ func (w *watcher) run(ctx context.Context, look func(ctx context.Context, list [
 	}
 	happened, work, failed := make(chan func(now time.Time)), make(chan []noticed), make(chan error, 2)
 	go func() { failed <- n.read(ctx, happened) }()
-	go func() { failed <- lookAtAll(ctx, work, look) }()
+	go func() { failed <- lookAtAll(ctx, n, work, happened, look) }()
 	err = w.loop(ctx, n, happened, work, failed)
 	cancel()
 	n.close()
@@ -68,12 +71,21 @@ func (w *watcher) run(ctx context.Context, look func(ctx context.Context, list [
 	return err
 }
 
-func lookAtAll(ctx context.Context, work <-chan []noticed, look func(context.Context, []noticed) error) error {
+func lookAtAll(ctx context.Context, n *notifier, work <-chan []noticed, happened chan<- func(time.Time), look lookFunc) error {
 	for {
 		select {
 		case list := <-work:
-			if err := look(ctx, list); err != nil {
+			again, err := look(ctx, list)
+			if err != nil {
 				return err
+			}
+			if len(again) == 0 {
+				continue
+			}
+			select {
+			case happened <- func(now time.Time) { n.pending.again(again, now) }:
+			case <-ctx.Done():
+				return ctx.Err()
 			}
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,9 +1,8 @@
 package syscheck
 
 import (
-	"cmp"
+	"bytes"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -58,6 +57,13 @@ func (p *lately) mark(path string, tree bool, now time.Time) *waiting {
 	w.last = now
 	w.tree = w.tree || tree
 	return w
+}
+
+// again marks what couldn't be looked at.
+func (p *lately) again(list []noticed, now time.Time) {
+	for _, n := range list {
+		p.mark(n.path, n.tree, now)
+	}
 }
 
 // move remembers that what was at one path is now at another.
@@ -137,7 +143,7 @@ func (w *waiting) ready() time.Time {
 	return w.last.Add(quiet)
 }
 
-// take returns what is ready, ordered by path, and forgets it. The two ends of a move come together; what lies in a tree that is in the list is left out,
+// take returns what is ready, in the order of the cache, and forgets it. The two ends of a move come together; what lies in a tree that is in the list is left out,
 // unless it was moved.
 func (p *lately) take(now time.Time) []noticed {
 	var list []noticed
@@ -157,7 +163,7 @@ func (p *lately) take(now time.Time) []noticed {
 			pull(path)
 		}
 	}
-	slices.SortFunc(list, func(a, b noticed) int { return cmp.Compare(sortKey(a.path), sortKey(b.path)) })
+	slices.SortFunc(list, func(a, b noticed) int { return bytes.Compare(key(a.path), key(b.path)) })
 	tree := ""
 	return slices.DeleteFunc(list, func(n noticed) bool {
 		if tree != "" && below(n.path, tree) && n.from == "" {
@@ -168,11 +174,6 @@ func (p *lately) take(now time.Time) []noticed {
 		}
 		return false
 	})
-}
-
-// sortKey orders paths so that what is below a directory follows it at once.
-func sortKey(path string) string {
-	return strings.ReplaceAll(path, string(filepath.Separator), "\x00")
 }
 
 // below tells whether path is dir or lies below it.

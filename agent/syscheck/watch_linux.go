@@ -33,7 +33,7 @@ type notifier struct {
 	pending *lately
 	file    *os.File
 	fd      int // of file, whose Fd method would make it blocking
-	roots   []entry
+	roots   []target
 	nodes   map[int]*node
 	halves  map[uint32]half // moves of which only the beginning was read, by cookie
 	round   int             // of placing
@@ -45,10 +45,10 @@ type notifier struct {
 // node is a watched directory.
 type node struct {
 	path  string
-	tree  bool             // all in it is watched, else only what names has
-	names map[string]entry // the roots that lie in it
-	gone  bool             // moved away, and it's not known yet to where
-	round int              // in which it was placed last
+	tree  bool              // all in it is watched, else only what names has
+	names map[string]target // the roots that lie in it
+	gone  bool              // moved away, and it's not known yet to where
+	round int               // in which it was placed last
 }
 
 // half is what moved away from path.
@@ -85,7 +85,7 @@ func (n *notifier) rootOf(path string) string {
 }
 
 // place watches the roots, anew if they are watched, and forgets what is not in them.
-func (n *notifier) place(roots []entry, now time.Time) {
+func (n *notifier) place(roots []target, now time.Time) {
 	n.roots = roots
 	n.round++
 	clear(n.halves)
@@ -108,7 +108,7 @@ func (n *notifier) place(roots []entry, now time.Time) {
 	}
 }
 
-func isDir(r entry) bool {
+func isDir(r target) bool {
 	stat := os.Lstat
 	if r.follow {
 		stat = os.Stat
@@ -118,14 +118,14 @@ func isDir(r entry) bool {
 }
 
 // parent watches the directory in which a root lies.
-func (n *notifier) parent(dir, name string, r entry) {
+func (n *notifier) parent(dir, name string, r target) {
 	mask := uint32(inParent)
 	if !isDir(r) { // a file, or what may become one
 		mask |= onFiles
 	}
 	if nd := n.add(dir, mask); nd != nil {
 		if nd.names == nil {
-			nd.names = map[string]entry{}
+			nd.names = map[string]target{}
 		}
 		nd.names[name] = r
 	}

@@ -16,6 +16,6 @@ func newNotifier(*watcher) (*notifier, error) {
 }
 
 func (*notifier) read(context.Context, chan<- func(time.Time)) error { return nil }
-func (*notifier) place([]entry, time.Time)                           {}
+func (*notifier) place([]target, time.Time)                          {}
 func (*notifier) expire(time.Time)                                   {}
 func (*notifier) close()                                             {}

@@ -12,8 +12,8 @@ import (
 	integrity "github.com/yagura-hids/yagura/internal/syscheck"
 )
 
-// event is the records of one change, as auditd writes them.
-func event(id, syscall, cwd string, paths ...string) string {
+// records is the records of one change, as auditd writes them.
+func records(id, syscall, cwd string, paths ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "type=SYSCALL msg=audit(%s): arch=c000003e syscall=257 success=yes exit=3 a0=ffffff9c a1=55d0 a2=241 a3=1b6 items=2 %s\n", id, syscall)
 	fmt.Fprintf(&b, "type=CWD msg=audit(%s): cwd=%s\n", id, cwd)
@@ -39,31 +39,31 @@ func TestAudit(t *testing.T) {
 		name, log, path string
 		want            *integrity.Who
 	}{
-		{"created", event(id, byAlice, `"/root"`, parent, `name="/etc/hosts"`+node+`nametype=CREATE`+none), "/etc/hosts", &alice},
-		{"written", event(id, byAlice, `"/root"`, `name="/etc/hosts"`+node+`nametype=NORMAL`+none), "/etc/hosts", &alice},
-		{"by a relative name", event(id, byAlice, `"/etc/ssh"`, parent, `name="../hosts"`+node+`nametype=NORMAL`), "/etc/hosts", &alice},
-		{"names in hexadecimal", event(id, byAlice, "2F6574632F6120C3A4", `name=622063`+node+`nametype=DELETE`), "/etc/a ä/b c", &alice},
-		{"program in hexadecimal", event(id, strings.Replace(byAlice, `"/usr/bin/vi"`, "2F746D702F6120622028646C6574656429", 1), `"/"`,
+		{"created", records(id, byAlice, `"/root"`, parent, `name="/etc/hosts"`+node+`nametype=CREATE`+none), "/etc/hosts", &alice},
+		{"written", records(id, byAlice, `"/root"`, `name="/etc/hosts"`+node+`nametype=NORMAL`+none), "/etc/hosts", &alice},
+		{"by a relative name", records(id, byAlice, `"/etc/ssh"`, parent, `name="../hosts"`+node+`nametype=NORMAL`), "/etc/hosts", &alice},
+		{"names in hexadecimal", records(id, byAlice, "2F6574632F6120C3A4", `name=622063`+node+`nametype=DELETE`), "/etc/a ä/b c", &alice},
+		{"program in hexadecimal", records(id, strings.Replace(byAlice, `"/usr/bin/vi"`, "2F746D702F6120622028646C6574656429", 1), `"/"`,
 			`name="/etc/hosts" nametype=CREATE`), "/etc/hosts", with(func(w *integrity.Who) { w.Process = "/tmp/a b (dleted)" })},
-		{"nobody logged in", event(id, strings.Replace(byAlice, "auid=1000", "auid=4294967295", 1), `"/"`, `name="/etc/hosts" nametype=CREATE`),
+		{"nobody logged in", records(id, strings.Replace(byAlice, "auid=1000", "auid=4294967295", 1), `"/"`, `name="/etc/hosts" nametype=CREATE`),
 			"/etc/hosts", with(func(w *integrity.Who) { w.Login = "" })},
-		{"enriched", event(id, byAlice+"\x1d"+`ARCH=x86_64 SYSCALL=openat AUID="bob" UID="root" GID="root"`, `"/"`, `name="/etc/hosts" nametype=CREATE`+
+		{"enriched", records(id, byAlice+"\x1d"+`ARCH=x86_64 SYSCALL=openat AUID="bob" UID="root" GID="root"`, `"/"`, `name="/etc/hosts" nametype=CREATE`+
 			"\x1d"+`OUID="root" OGID="root"`), "/etc/hosts", with(func(w *integrity.Who) { w.User, w.Login = "root", "bob" })},
-		{"several keys", event(id, strings.Replace(byAlice, `"yagura_fim"`, "657463017961677572615F66696D", 1), `"/"`, `name="/etc/hosts" nametype=NORMAL`),
+		{"several keys", records(id, strings.Replace(byAlice, `"yagura_fim"`, "657463017961677572615F66696D", 1), `"/"`, `name="/etc/hosts" nametype=NORMAL`),
 			"/etc/hosts", &alice},
-		{"of another host's log", "node=web1 " + strings.ReplaceAll(strings.TrimSpace(event(id, byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`)), "\n", "\nnode=web1 "),
+		{"of another host's log", "node=web1 " + strings.ReplaceAll(strings.TrimSpace(records(id, byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`)), "\n", "\nnode=web1 "),
 			"/etc/hosts", &alice},
 		{"mixed with another", "type=SYSCALL msg=audit(1700000000.124:457): success=yes pid=1 ppid=0 auid=1000 uid=1000 exe=\"/bin/sh\" key=(null)\n" +
-			event(id, byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`) + "type=PATH msg=audit(1700000000.124:457): item=0 name=\"/etc/passwd\" nametype=CREATE",
+			records(id, byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`) + "type=PATH msg=audit(1700000000.124:457): item=0 name=\"/etc/passwd\" nametype=CREATE",
 			"/etc/passwd", &integrity.Who{User: "alice", Login: "alice", Process: "/bin/sh", PID: 1}},
-		{"read, by a rule of another", event(id, strings.Replace(byAlice, "yagura_fim", "readers", 1), `"/"`, `name="/etc/hosts" nametype=NORMAL`), "/etc/hosts", nil},
-		{"made, by a rule of another", event(id, strings.Replace(byAlice, "yagura_fim", "others", 1), `"/"`, `name="/etc/hosts" nametype=CREATE`), "/etc/hosts", &alice},
-		{"refused", strings.Replace(event(id, byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`), "success=yes", "success=no", 1), "/etc/hosts", nil},
-		{"the directory only", event(id, byAlice, `"/"`, parent), "/etc", nil},
-		{"too early", event("1699999980.000:456", byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`), "/etc/hosts", nil},
-		{"no name", event(id, byAlice, `"/"`, `name=(null) nametype=CREATE`), "/", nil},
-		{"no time", event("x:1", byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`), "/etc/hosts", nil},
-		{"no working directory", event(id, byAlice, `(null)`, `name="hosts" nametype=CREATE`), "/hosts", nil},
+		{"read, by a rule of another", records(id, strings.Replace(byAlice, "yagura_fim", "readers", 1), `"/"`, `name="/etc/hosts" nametype=NORMAL`), "/etc/hosts", nil},
+		{"made, by a rule of another", records(id, strings.Replace(byAlice, "yagura_fim", "others", 1), `"/"`, `name="/etc/hosts" nametype=CREATE`), "/etc/hosts", &alice},
+		{"refused", strings.Replace(records(id, byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`), "success=yes", "success=no", 1), "/etc/hosts", nil},
+		{"the directory only", records(id, byAlice, `"/"`, parent), "/etc", nil},
+		{"too early", records("1699999980.000:456", byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`), "/etc/hosts", nil},
+		{"no name", records(id, byAlice, `"/"`, `name=(null) nametype=CREATE`), "/", nil},
+		{"no time", records("x:1", byAlice, `"/"`, `name="/etc/hosts" nametype=CREATE`), "/etc/hosts", nil},
+		{"no working directory", records(id, byAlice, `(null)`, `name="hosts" nametype=CREATE`), "/hosts", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "audit.log")
@@ -86,7 +86,7 @@ func TestAuditFollows(t *testing.T) {
 	n := 0
 	log := func() string {
 		n++
-		return event(fmt.Sprintf("1700000000.000:%d", n), byAlice, `"/"`, fmt.Sprintf(`name="/etc/%d" nametype=CREATE`, n))
+		return records(fmt.Sprintf("1700000000.000:%d", n), byAlice, `"/"`, fmt.Sprintf(`name="/etc/%d" nametype=CREATE`, n))
 	}
 	add := func(text string) {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -127,7 +127,7 @@ func TestAuditFollows(t *testing.T) {
 func TestAuditForgets(t *testing.T) {
 	a := syscheck.NewAudit("")
 	for i := range 20_000 {
-		for line := range strings.Lines(event(fmt.Sprintf("1700000000.000:%d", i), byAlice, `"/"`, fmt.Sprintf(`name="/etc/%d" nametype=CREATE`, i))) {
+		for line := range strings.Lines(records(fmt.Sprintf("1700000000.000:%d", i), byAlice, `"/"`, fmt.Sprintf(`name="/etc/%d" nametype=CREATE`, i))) {
 			a.Add(line)
 		}
 	}
@@ -138,8 +138,8 @@ func TestAuditForgets(t *testing.T) {
 
 // FuzzAudit: whatever stands in the log, what is remembered is bounded, and a path that is known is a whole one.
 func FuzzAudit(f *testing.F) {
-	f.Add(event("1700000000.123:456", byAlice, "2F6574632F6120C3A4", `name="a"`+node+`nametype=CREATE`+none), "/etc/a ä/a")
-	f.Add(event("1700000000.123:456", byAlice, `"/"`, `name="../../a" nametype=CREATE`), "/a")
+	f.Add(records("1700000000.123:456", byAlice, "2F6574632F6120C3A4", `name="a"`+node+`nametype=CREATE`+none), "/etc/a ä/a")
+	f.Add(records("1700000000.123:456", byAlice, `"/"`, `name="../../a" nametype=CREATE`), "/a")
 	f.Fuzz(func(t *testing.T, log, path string) {
 		file := filepath.Join(t.TempDir(), "audit.log")
 		write(t, file, log)
