@@ -70,7 +70,9 @@ func treeSpan(path string) span {
 }
 
 // holds tells whether a key lies in it.
-func (s span) holds(k []byte) bool { return bytes.Compare(k, s.from) >= 0 && bytes.Compare(k, s.to) < 0 }
+func (s span) holds(k []byte) bool {
+	return bytes.Compare(k, s.from) >= 0 && bytes.Compare(k, s.to) < 0
+}
 
 // pageKeys is how many keys a cursor reads in one transaction.
 const pageKeys = 512

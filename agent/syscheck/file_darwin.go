@@ -5,7 +5,9 @@ import "syscall"
 // noAtime: there is no such thing here.
 const noAtime = 0
 
-func mtime(st *syscall.Stat_t) (sec, nsec int64) { return int64(st.Mtimespec.Sec), int64(st.Mtimespec.Nsec) }
+func mtime(st *syscall.Stat_t) (sec, nsec int64) {
+	return int64(st.Mtimespec.Sec), int64(st.Mtimespec.Nsec)
+}
 
 // onNetwork tells whether a directory is NFS or SMB.
 func onNetwork(dir string) bool {

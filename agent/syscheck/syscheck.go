@@ -59,7 +59,7 @@ type Syscheck struct {
 	looking map[string]bool // paths that are being looked at
 	held    held
 	pending pending
-	told    map[string]bool // trouble that was told
+	told    map[string]bool   // trouble that was told
 	names   map[string]string // of owners
 	changes uint64
 	err     error // why nothing can be kept any more

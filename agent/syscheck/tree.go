@@ -21,8 +21,8 @@ type tree struct {
 
 // root is a path that the configuration names.
 type root struct {
-	Directory           // Path is as configured
-	path      string    // one that it stands for
+	Directory                  // Path is as configured
+	path      string           // one that it stands for
 	restrict  *pattern.Pattern // nil for all
 }
 
