@@ -194,12 +194,12 @@ func (k known) only(check Check) *known {
 	return &k
 }
 
-// equal tells whether both are the same in all that both compare. A hash that one of them lacks says nothing.
+// equal tells whether both are the same in all that both compare. Of a file that couldn't be read, a hash that is missing says nothing.
 func (k *known) equal(o *known) bool {
 	check := k.check & o.check
 	a, b := k.only(check), o.only(check)
 	return a.size == b.size && a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && a.sec == b.sec && a.nsec == b.nsec &&
-		a.link == b.link && (check&Inode == 0 || a.inode == b.inode) && a.sameHashes(b)
+		a.link == b.link && (check&Inode == 0 || a.inode == b.inode) && (a.hashed == b.hashed || a.deaf || b.deaf) && a.sameHashes(b)
 }
 
 func (k *known) sameHashes(o *known) bool {

@@ -74,6 +74,9 @@ func (l *looker) look(ctx context.Context, path string, check Check, follow bool
 			return nil, nil, nil
 		}
 		if err != errChanged {
+			if k != nil {
+				k.deaf = trouble != nil
+			}
 			return k, trouble, err
 		}
 	}
@@ -92,9 +95,7 @@ func (l *looker) regular(ctx context.Context, path string, check Check, st *know
 	case gone(err), errors.Is(err, syscall.ELOOP):
 		return nil, nil, errChanged
 	case err != nil:
-		st = st.only(check)
-		st.deaf = true
-		return st, err, nil
+		return st.only(check), err, nil
 	}
 	defer f.Close()
 	if !k.isRegular() {
@@ -102,9 +103,7 @@ func (l *looker) regular(ctx context.Context, path string, check Check, st *know
 	}
 	size := k.size
 	k = k.only(check)
-	if trouble, err = l.hash(ctx, k, path, io.LimitReader(f, size)); trouble != nil {
-		k.deaf = true
-	}
+	trouble, err = l.hash(ctx, k, path, io.LimitReader(f, size))
 	return k, trouble, err
 }
 
