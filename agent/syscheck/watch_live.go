@@ -7,9 +7,6 @@ import (
 	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
-// auditLog is where auditd writes.
-const auditLog = "/var/log/audit/audit.log"
-
 func (r *root) isLive() bool { return r.Realtime || r.WhoData }
 
 // newLive returns what watches the Realtime directories, nil if there are none.
