@@ -155,7 +155,7 @@ func apply(t *testing.T, text, diff string) string {
 // TestUnifiedIsShortest compares with what diff makes of random texts.
 func TestUnifiedIsShortest(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
-	dir := t.TempDir()
+	dir := tempDir(t)
 	for range 100 {
 		a, b := mixed(r.Uint64(), r.IntN(25)), mixed(r.Uint64(), r.IntN(25))
 		write(t, filepath.Join(dir, "a"), string(a))

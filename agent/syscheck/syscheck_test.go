@@ -32,7 +32,7 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	base := t.TempDir()
+	base := tempDir(t)
 	h := &host{t: t, dir: filepath.Join(base, "tree")}
 	if err := os.Mkdir(h.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func (h *host) changes(events []*event.Event) (list []string) {
 func (h *host) name(path string) string {
 	rel, err := filepath.Rel(h.dir, path)
 	h.must(err)
-	return rel
+	return filepath.ToSlash(rel)
 }
 
 func (h *host) want(list ...string) {
