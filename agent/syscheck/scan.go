@@ -64,7 +64,7 @@ func (s *Syscheck) starting(ctx context.Context) error {
 
 // walkAll does the work of a scan, on a goroutine of its own.
 func (s *Syscheck) walkAll(ctx context.Context, fast bool) error {
-	in := &round{look: newLooker(s.conf.Prefilter, s.stepper(fast))}
+	in := &round{look: newLooker(s.conf.Prefilter, fast, s.stepper(fast))}
 	err := s.join(ctx, "", func(path string, r *root) error {
 		s.progress.looked.Add(1)
 		_, err := s.visit(ctx, in, path, r) // whoever is busy with it tells
@@ -135,7 +135,7 @@ func (s *Syscheck) tellDigests(ctx context.Context) error {
 // scanTree looks at all that is at and below these paths, as quickly as the machine can: what the kernel told of them is incomplete, or they were
 // moved as a whole.
 func (s *Syscheck) scanTree(ctx context.Context, who *syscheck.Who, paths ...string) error {
-	in := &round{live: true, who: who, look: newLooker(s.conf.Prefilter, s.stepper(true))}
+	in := &round{live: true, who: who, look: newLooker(s.conf.Prefilter, false, s.stepper(true))}
 	for _, path := range paths {
 		err := s.join(ctx, path, func(path string, r *root) error {
 			_, err := s.visit(ctx, in, path, r)

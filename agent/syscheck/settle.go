@@ -222,7 +222,7 @@ func (s *Syscheck) named(k *known) *syscheck.Record {
 // check looks at paths of which the kernel told together: one that is gone and one that is new may be one that was moved. Those that are busy
 // were not looked at, since somebody else does right now: they must be checked again a little later.
 func (s *Syscheck) check(ctx context.Context, who *syscheck.Who, paths ...string) (busy []string, err error) {
-	in := &round{live: true, who: who, look: newLooker(s.conf.Prefilter, func(ctx context.Context, _ int) error { return ctx.Err() })}
+	in := &round{live: true, who: who, look: newLooker(s.conf.Prefilter, false, func(ctx context.Context, _ int) error { return ctx.Err() })}
 	t := s.tree.Load()
 	for _, path := range paths {
 		b, err := s.visit(ctx, in, path, t.directoryOf(path))
