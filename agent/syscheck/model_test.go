@@ -27,8 +27,8 @@ import (
 )
 
 var (
-	files   = flag.Int("files", 3000, "files of the model's tree")
-	changes = flag.Int("changes", 400, "changes that are made to it")
+	files   = flag.Int("files", 1500, "files of the model's tree")
+	changes = flag.Int("changes", 200, "changes that are made to it")
 	seed    = flag.Uint64("seed", 1, "of the random changes")
 	child   = flag.String("child", "", "be the process that is killed: a tree and a spool, separated by a colon")
 )
