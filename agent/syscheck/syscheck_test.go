@@ -42,7 +42,7 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
-func openSpool(t *testing.T, path, agent string) *spool.Spool {
+func openSpool(t testing.TB, path, agent string) *spool.Spool {
 	t.Helper()
 	s, err := spool.Open(path, spool.Options{Agent: agent, Random: bytes.NewReader([]byte(agent + "01234567")), Gather: -1})
 	if err != nil {
