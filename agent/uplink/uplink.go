@@ -1,12 +1,17 @@
-// Package uplink brings an agent's batches to a Kinesis stream, in their order and however often it takes.
+// Package uplink brings an agent's batches to where they are stored, in their order and however often it takes.
 //
-//	batch ─► PutRecords ─┬─ stored ─► the next one
-//	           ▲         ├─ too fast, failed, cut off, no answer ─► wait ─┐
-//	           └─────────┼───────────────────────────────────────────────┘
-//	                     └─ no such stream, not allowed, no credentials ─► an error that says what to do
+//	batch ─► try ─┬─ stored ─► the next one
+//	          ▲   ├─ too fast, failed, cut off, no answer, disk full ─► wait, up to 20 s ─┐
+//	          ├───┼───────────────────────────────────────────────────────────────────────┤
+//	          │   └─ no such stream, not allowed, no credentials ─┬─ Patient ─► say what to do, wait a minute
+//	          └───────────────────────────────────────────────────┘└─ else an error that says what to do
 //
-// One batch is on its way at a time, alone in its request: Kinesis may refuse one record of a request and take the next. Whether a batch that
-// got no answer was stored nobody knows; it's sent again, and its receiver tells by its events' ids that they are the same.
+//	kinesis:STREAM        PutRecords, one batch in a request: Kinesis may refuse one record and take the next
+//	file:DIR              a file for each batch: EPOCH-FIRSTSEQ.ygr
+//	https://HOST/PATH     POST; any 2xx means that the batch is stored
+//
+// One batch is on its way at a time. Whether one that got no answer was stored nobody knows; it's sent again, and its receiver tells by its
+// events' ids that they are the same.
 package uplink
 
 import (
@@ -14,49 +19,90 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
+	"strings"
+	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"github.com/aws/smithy-go"
 )
 
-// Client is what an uplink needs of the SDK's client.
-type Client interface {
-	PutRecords(ctx context.Context, in *kinesis.PutRecordsInput, options ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error)
+// Errors of Open and Send.
+var (
+	// ErrRefused is returned when a batch will not be stored however often it is sent.
+	ErrRefused = errors.New("refused")
+	// ErrTarget is returned for words that name no uplink.
+	ErrTarget = errors.New("no uplink")
+)
+
+// Sender stores batches.
+type Sender interface {
+	// Send returns when the batch is stored. Else its error wraps ErrRefused, or is ctx's.
+	Send(ctx context.Context, data []byte) error
 }
 
-var _ Client = (*kinesis.Client)(nil)
+var _ Sender = (*Uplink)(nil)
 
 // Options are what an uplink works with.
 type Options struct {
-	Client  Client                                           // [Connect]
-	Stream  string                                           // its name
-	Agent   string                                           // whose batches: the partition key, which keeps them in one shard
+	Agent   string                                           // whose batches: Kinesis's partition key, which keeps them in one shard
+	Patient bool                                             // what is refused is told to Report and tried again each minute: it may be allowed tomorrow
 	Timeout time.Duration                                    // of one try; 0 for 30 s, in which 1 MiB goes through a slow line
 	Wait    func(ctx context.Context, d time.Duration) error // returns after d, or ctx's error when that ends; nil for a timer
 	Random  func() float64                                   // from 0 to below 1; nil for math/rand's
 	Report  func(msg string)                                 // tells of trouble that lasts, and of its end; nil for nothing
 }
 
-// Uplink sends to one stream. It is used by one goroutine at a time.
+// Uplink sends to one target. Send is called by one goroutine at a time, Stats by any.
 type Uplink struct {
-	Options
+	opts Options
+	to   target
+
+	mu    sync.Mutex
 	stats Stats
 }
 
 // Stats are what an uplink has done.
 type Stats struct {
-	Batches   int   // that were stored
-	Bytes     int64 // of these
-	Tries     int   // to send them, and the one that is on its way
-	Throttled int   // tries that were refused for being too fast
+	Batches   int    // that were stored
+	Bytes     int64  // of these
+	Tries     int    // to send them, and the one that is on its way
+	Throttled int    // tries that were refused for being too fast
+	Trouble   string // why the last try failed; empty if it didn't
 }
 
-// New returns an uplink.
-func New(o Options) *Uplink {
+// target is where batches go.
+type target interface {
+	fmt.Stringer
+	// prepare returns what tries once to store the batch. A try's error is a *failure, or is worth another try.
+	prepare(data []byte) (try func(ctx context.Context) error, err error)
+	// probe tries once whether batches would be stored, without storing one.
+	probe(ctx context.Context) error
+}
+
+// failure is a try that failed, and what that means.
+type failure struct {
+	error                   // what happened
+	hint      string        // what to do, if waiting doesn't mend it
+	throttled bool          // it was refused for being too fast
+	after     time.Duration // the least to wait, if the other side says so
+}
+
+func (f *failure) Unwrap() error { return f.error }
+
+// Open returns the uplink that a target names: "kinesis:STREAM", "file:DIR", or a URL of http or https. It connects when it sends first, so
+// its errors, which wrap ErrTarget, are about the words only.
+func Open(name string, o Options) (*Uplink, error) {
+	kind, rest, _ := strings.Cut(name, ":")
+	switch {
+	case kind == "kinesis" && rest != "":
+		return Kinesis(nil, rest, o), nil
+	case kind == "file" && rest != "":
+		return File(rest, o), nil
+	case kind == "http", kind == "https":
+		return HTTP(name, o)
+	}
+	return nil, fmt.Errorf("%w: %.100q: want kinesis:STREAM, file:DIR, or https://HOST/PATH", ErrTarget, name)
+}
+
+func open(to target, o Options) *Uplink {
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
 	}
@@ -69,7 +115,7 @@ func New(o Options) *Uplink {
 	if o.Report == nil {
 		o.Report = func(string) {}
 	}
-	return &Uplink{Options: o}
+	return &Uplink{opts: o, to: to}
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -83,96 +129,119 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// String returns where the batches go, without a password.
+func (u *Uplink) String() string { return u.to.String() }
+
 // Stats returns what has been done so far.
-func (u *Uplink) Stats() Stats { return u.stats }
+func (u *Uplink) Stats() Stats {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.stats
+}
 
-// reportAfter is how many tries in a row fail before it's said: a few are nothing unusual.
-const reportAfter = 4
+// Check tries once whether batches would be stored, without sending one that counts. Its error says what to do, if that is known.
+func (u *Uplink) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, u.opts.Timeout)
+	defer cancel()
+	return u.explain(u.to.probe(ctx))
+}
 
-// Send returns when the stream has stored the batch. Its error wraps ErrRefused if that will never be, and says what to do; else it is ctx's,
-// with the trouble that there was last, and the batch may have been stored or not.
+// explain returns a try's error with its target and the way out.
+func (u *Uplink) explain(err error) error {
+	var f *failure
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &f) && f.hint != "":
+		return fmt.Errorf("%s: %w: %w; %s", u.to, ErrRefused, err, f.hint)
+	}
+	return fmt.Errorf("%s: %w", u.to, err)
+}
+
+// Send returns when the target has stored the batch. Its error wraps ErrRefused if that will never be, and says what to do (never so, if
+// Patient); else it is ctx's, with the trouble that there was last, and the batch may have been stored or not.
 func (u *Uplink) Send(ctx context.Context, data []byte) error {
+	try, err := u.to.prepare(data)
+	if err != nil {
+		return u.explain(err)
+	}
+	told := ""
 	for failures := 0; ; {
-		err := u.try(ctx, data)
+		err := u.try(ctx, try, len(data))
 		if err == nil {
-			if failures >= reportAfter {
-				u.Report(fmt.Sprintf("stream %s takes batches again; nothing was lost", u.Stream))
+			if told != "" {
+				u.opts.Report(fmt.Sprintf("%s takes batches again; nothing was lost", u.to))
 			}
-			u.stats.Batches++
-			u.stats.Bytes += int64(len(data))
 			return nil
 		}
-		if hint, never := refused(err); never {
-			return fmt.Errorf("stream %s: %w: %w; %s", u.Stream, ErrRefused, brief(err), hint)
+		failures++
+		pause, msg, explained := u.backoff(failures), "", u.explain(err)
+		var f *failure
+		lasts := errors.As(err, &f) && f.hint != ""
+		switch {
+		case lasts && !u.opts.Patient:
+			return explained
+		case lasts:
+			pause, msg = u.patience(), fmt.Sprintf("%v; trying again each minute, nothing is lost", explained)
+		case failures >= reportAfter && told == "":
+			msg = fmt.Sprintf("%v; trying again until it takes the batch", explained)
 		}
-		if throttled(err) {
-			u.stats.Throttled++
+		if msg != "" && msg != told {
+			u.opts.Report(msg)
+			told = msg
 		}
-		if failures++; failures == reportAfter {
-			u.Report(fmt.Sprintf("stream %s: %v; trying again until it takes the batch", u.Stream, brief(err)))
+		if f != nil {
+			pause += f.after
 		}
-		if ended := u.Wait(ctx, u.backoff(failures)); ended != nil {
-			return fmt.Errorf("stream %s: %w before it took the batch: %w", u.Stream, ended, brief(err))
+		if ended := u.opts.Wait(ctx, pause); ended != nil {
+			return fmt.Errorf("%s: %w before it took the batch: %w", u.to, ended, err)
 		}
 	}
 }
 
-// The longest wait after the first failure, and after many.
+// try tries once, and counts.
+func (u *Uplink) try(ctx context.Context, try func(ctx context.Context) error, size int) error {
+	u.count(func(s *Stats) { s.Tries++ })
+	ctx, cancel := context.WithTimeout(ctx, u.opts.Timeout)
+	defer cancel()
+	err := try(ctx)
+	u.count(func(s *Stats) {
+		var f *failure
+		switch {
+		case err == nil:
+			s.Batches++
+			s.Bytes += int64(size)
+			s.Trouble = ""
+			return
+		case errors.As(err, &f) && f.throttled:
+			s.Throttled++
+		}
+		s.Trouble = u.explain(err).Error()
+	})
+	return err
+}
+
+func (u *Uplink) count(change func(s *Stats)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	change(&u.stats)
+}
+
 const (
-	firstWait = 200 * time.Millisecond
-	mostWait  = 20 * time.Second
+	reportAfter = 4 // tries in a row that fail before it's said: a few are nothing unusual
+	firstWait   = 200 * time.Millisecond
+	mostWait    = 20 * time.Second
+	mostAsked   = 10 * time.Minute // that another side may make an agent wait
 )
 
 // backoff returns how long to wait: anything from 0 to a time that doubles with each failure, so that agents that were refused together don't
 // come back together.
 func (u *Uplink) backoff(failures int) time.Duration {
 	most := min(firstWait<<min(failures-1, 10), mostWait)
-	return time.Duration(u.Random() * float64(most))
+	return time.Duration(u.opts.Random() * float64(most))
 }
 
-func (u *Uplink) try(ctx context.Context, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
-	defer cancel()
-	u.stats.Tries++
-	out, err := u.Client.PutRecords(ctx, &kinesis.PutRecordsInput{
-		StreamName: &u.Stream, Records: []types.PutRecordsRequestEntry{{Data: data, PartitionKey: &u.Agent}},
-	}, once)
-	switch {
-	case err != nil:
-		return err
-	case len(out.Records) != 1:
-		return fmt.Errorf("the answer is about %d records, sent was 1", len(out.Records))
-	case out.Records[0].ErrorCode != nil:
-		return &smithy.GenericAPIError{Code: *out.Records[0].ErrorCode, Message: aws.ToString(out.Records[0].ErrorMessage)}
-	}
-	return nil
-}
-
-// once keeps the SDK from trying again by itself.
-func once(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
-
-// throttled tells whether a try was refused for being too fast.
-func throttled(err error) bool {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return false
-	}
-	switch api.ErrorCode() {
-	case "ProvisionedThroughputExceededException", "ThrottlingException", "LimitExceededException", "KMSThrottlingException":
-		return true
-	}
-	return false
-}
-
-// brief returns the part of an SDK's error that tells a person something.
-func brief(err error) error {
-	var api smithy.APIError
-	var network *url.Error
-	switch {
-	case errors.As(err, &api):
-		return fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
-	case errors.As(err, &network):
-		return network
-	}
-	return err
+// patience returns how long to wait for a person to act.
+func (u *Uplink) patience() time.Duration {
+	return 30*time.Second + time.Duration(u.opts.Random()*float64(time.Minute))
 }

@@ -83,8 +83,8 @@ func TestSendThroughFaults(t *testing.T) {
 	}
 	t.Cleanup(proxy.Close)
 	waits := 0
-	up := uplink.New(uplink.Options{
-		Client: client(proxy.URL), Stream: "hids", Agent: "web1",
+	up := uplink.Kinesis(client(proxy.URL), "hids", uplink.Options{
+		Agent: "web1",
 		Wait: func(context.Context, time.Duration) error { waits++; return nil },
 	})
 	var want []string
@@ -111,7 +111,7 @@ func TestSendThroughFaults(t *testing.T) {
 	}
 
 	// A stream that isn't there is no matter of trying.
-	lost := uplink.New(uplink.Options{Client: real, Stream: "other", Agent: "web1", Wait: noWait(t)})
+	lost := uplink.Kinesis(real, "other", uplink.Options{Agent: "web1", Wait: noWait(t)})
 	err = lost.Send(t.Context(), []byte("x"))
 	if !errors.Is(err, uplink.ErrRefused) || !strings.Contains(err.Error(), "stream other: refused: ResourceNotFoundException") || !strings.Contains(err.Error(), "AWS_REGION") {
 		t.Errorf("%v", err)
@@ -164,7 +164,7 @@ func TestSendRefused(t *testing.T) {
 		"credentials": {func(context.Context) error { return fmt.Errorf("get identity: %w", uplink.ErrNoCredentials) }, "AWS_ACCESS_KEY_ID"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			up := uplink.New(uplink.Options{Client: &script{answers: []func(context.Context) error{c.answer}}, Stream: "hids", Agent: "web1", Wait: noWait(t)})
+			up := uplink.Kinesis(&script{answers: []func(context.Context) error{c.answer}}, "hids", uplink.Options{Agent: "web1", Wait: noWait(t)})
 			if err := up.Send(t.Context(), nil); !errors.Is(err, uplink.ErrRefused) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%v, want %q", err, c.text)
 			}
@@ -182,8 +182,8 @@ func TestSendWaits(t *testing.T) {
 	var waits []time.Duration
 	var said []string
 	random := 0.0
-	up := uplink.New(uplink.Options{
-		Client: c, Stream: "hids", Agent: "web1",
+	up := uplink.Kinesis(c, "hids", uplink.Options{
+		Agent: "web1",
 		Wait: func(_ context.Context, d time.Duration) error {
 			waits = append(waits, d)
 			random = 0.5
@@ -210,7 +210,7 @@ func TestSendWaits(t *testing.T) {
 // A try that gets no answer ends, and its batch is sent again.
 func TestSendTimesOut(t *testing.T) {
 	c := &script{answers: []func(context.Context) error{hangs, stores}}
-	up := uplink.New(uplink.Options{Client: c, Stream: "hids", Agent: "web1", Timeout: time.Millisecond, Random: func() float64 { return 0 }})
+	up := uplink.Kinesis(c, "hids", uplink.Options{Agent: "web1", Timeout: time.Millisecond, Random: func() float64 { return 0 }})
 	if err := up.Send(t.Context(), []byte("x")); err != nil || up.Stats().Tries != 2 {
 		t.Errorf("%v, %+v", err, up.Stats())
 	}
@@ -222,7 +222,7 @@ func TestSendStopped(t *testing.T) {
 		cancel()
 		return &smithy.GenericAPIError{Code: "ProvisionedThroughputExceededException", Message: "Rate exceeded"}
 	}}}
-	up := uplink.New(uplink.Options{Client: c, Stream: "hids", Agent: "web1", Random: func() float64 { return 0.9 }})
+	up := uplink.Kinesis(c, "hids", uplink.Options{Agent: "web1", Random: func() float64 { return 0.9 }})
 	err := up.Send(ctx, []byte("x"))
 	if !errors.Is(err, context.Canceled) || errors.Is(err, uplink.ErrRefused) || !strings.Contains(err.Error(), "Rate exceeded") {
 		t.Errorf("%v", err)

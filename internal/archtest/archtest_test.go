@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
-	"agent/uplink":       {},
+	"agent/uplink":       {"internal/codec"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
