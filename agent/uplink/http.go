@@ -59,6 +59,7 @@ func (p *page) prepare(data []byte) (func(ctx context.Context) error, error) {
 		return nil, &failure{error: err, hint: ourHint}
 	}
 	head := http.Header{
+		"User-Agent":   {"yagura"},
 		"Content-Type": {"application/x-yagura-batch"},
 		"Yagura-Agent": {b.AgentID},
 		"Yagura-Epoch": {fmt.Sprintf("%016x", b.Epoch)},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/yagura-hids/yagura/agent/uplink"
+	"github.com/yagura-hids/yagura/internal/codec"
 	"github.com/yagura-hids/yagura/internal/emulated"
 	"github.com/yagura-hids/yagura/internal/emulated/emulatedtest"
 	"github.com/yagura-hids/yagura/internal/emulated/faults"
@@ -85,7 +87,7 @@ func TestSendThroughFaults(t *testing.T) {
 	waits := 0
 	up := uplink.Kinesis(client(proxy.URL), "hids", uplink.Options{
 		Agent: "web1",
-		Wait: func(context.Context, time.Duration) error { waits++; return nil },
+		Wait:  func(context.Context, time.Duration) error { waits++; return nil },
 	})
 	var want []string
 	for i := range 100 {
@@ -232,7 +234,95 @@ func TestSendStopped(t *testing.T) {
 	}
 }
 
-func TestConnect(t *testing.T) {
+// An agent's uplink waits for a person, tells once what to do, and goes on where it was.
+func TestSendPatient(t *testing.T) {
+	denied, slow := fails("AccessDeniedException"), fails("InternalFailure")
+	c := &script{answers: []func(context.Context) error{denied, denied, denied, slow, fails("ResourceNotFoundException"), slow, slow, slow, stores}}
+	var w waits
+	var said []string
+	up := uplink.Kinesis(c, "hids", uplink.Options{
+		Agent: "web1", Patient: true, Wait: w.wait, Random: func() float64 { return 0.5 }, Report: func(msg string) { said = append(said, msg) },
+	})
+	if err := up.Send(t.Context(), []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if w[0] != time.Minute || w[2] != time.Minute || w[3] >= time.Minute || len(w) != 8 {
+		t.Errorf("waits %v", w)
+	}
+	if len(said) != 3 || !strings.Contains(said[0], "kinesis:PutRecords on the stream") || !strings.Contains(said[1], "is deployed") || said[2] != "stream hids takes batches again; nothing was lost" {
+		t.Errorf("%q", said)
+	}
+}
+
+// Without a region or credentials an agent begins nevertheless, and sends when there are some.
+func TestSendConnectsLater(t *testing.T) {
+	noAWS(t)
+	var said []string
+	up, err := uplink.Open("kinesis:hids", uplink.Options{
+		Agent: "web1", Patient: true, Report: func(msg string) { said = append(said, msg) },
+		Wait: func(context.Context, time.Duration) error { return context.Canceled },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := up.Send(t.Context(), []byte("x")); !errors.Is(err, context.Canceled) || len(said) != 1 || !strings.Contains(said[0], "set AWS_REGION") {
+		t.Errorf("%v, %q", err, said)
+	}
+	if err := up.Check(t.Context()); !errors.Is(err, uplink.ErrNoRegion) || !errors.Is(err, uplink.ErrRefused) {
+		t.Errorf("%v", err)
+	}
+	url := emulatedtest.Start(t, emulated.Kinesis)
+	stream(t, client(url))
+	t.Setenv("AWS_REGION", emulated.Region)
+	t.Setenv("AWS_ACCESS_KEY_ID", "emulated")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "emulated")
+	t.Setenv("AWS_ENDPOINT_URL_KINESIS", url)
+	if err := errors.Join(up.Check(t.Context()), up.Send(t.Context(), []byte("x"))); err != nil {
+		t.Fatal(err)
+	}
+	got := stored(t, client(url))
+	if len(got) != 2 || got[1] != "x" {
+		t.Fatalf("%q", got)
+	}
+	if events, err := codec.Events(codec.Record{Data: []byte(got[0])}); err != nil || len(events) != 0 {
+		t.Errorf("Check's record is %v to its reader, %v", events, err)
+	}
+}
+
+// The region is that of the instance if nothing else says it.
+func TestConnectOnEC2(t *testing.T) {
+	noAWS(t)
+	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/latest/api/token":
+			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
+			fmt.Fprint(w, "token")
+		case "/latest/dynamic/instance-identity/document":
+			fmt.Fprint(w, `{"region":"eu-north-1"}`)
+		case "/latest/meta-data/iam/security-credentials/":
+			fmt.Fprint(w, "role")
+		case "/latest/meta-data/iam/security-credentials/role":
+			fmt.Fprint(w, `{"Code":"Success","AccessKeyId":"a","SecretAccessKey":"b","Token":"c","Expiration":"2199-01-01T00:00:00Z"}`)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer metadata.Close()
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
+	conf, err := uplink.Config(t.Context())
+	if err != nil || conf.Region != "eu-north-1" {
+		t.Errorf("region %q, %v", conf.Region, err)
+	}
+	t.Setenv("AWS_REGION", "us-east-2")
+	if conf, err = uplink.Config(t.Context()); err != nil || conf.Region != "us-east-2" {
+		t.Errorf("region %q, %v", conf.Region, err)
+	}
+}
+
+// noAWS takes away what the machine says of AWS.
+func noAWS(t *testing.T) {
+	t.Helper()
 	for _, key := range []string{
 		"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 		"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -242,6 +332,10 @@ func TestConnect(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("AWS_CONFIG_FILE", "/nowhere")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+}
+
+func TestConnect(t *testing.T) {
+	noAWS(t)
 	if _, err := uplink.Connect(t.Context()); !errors.Is(err, uplink.ErrNoRegion) || !strings.Contains(err.Error(), "AWS_REGION") {
 		t.Errorf("%v", err)
 	}
