@@ -20,10 +20,7 @@ var (
 	ErrNoCredentials = errors.New("no AWS credentials")
 )
 
-const (
-	regionHint     = "set AWS_REGION, such as eu-central-1, or AWS_PROFILE to a profile that names one"
-	credentialHint = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or run on an instance with a role"
-)
+const credentialHint = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or run on an instance with a role"
 
 // metadataWait is how long EC2's metadata service may take to name the region: it is near, or not there.
 const metadataWait = 2 * time.Second
@@ -42,17 +39,17 @@ func Connect(ctx context.Context) (*kinesis.Client, error) {
 func Config(ctx context.Context) (aws.Config, error) {
 	conf, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
-		return conf, fmt.Errorf("read the AWS configuration: %w; see ~/.aws/config, AWS_PROFILE and AWS_REGION", err)
+		return conf, failure{error: fmt.Errorf("read the AWS configuration: %w", err), hint: "see ~/.aws/config, AWS_PROFILE and AWS_REGION"}
 	}
 	if conf.Region == "" {
 		conf.Region = instanceRegion(ctx, conf)
 	}
 	if conf.Region == "" {
-		return conf, fmt.Errorf("%w: %s", ErrNoRegion, regionHint)
+		return conf, failure{error: ErrNoRegion, hint: "set AWS_REGION, such as eu-central-1, or AWS_PROFILE to a profile that names one"}
 	}
 	conf.Credentials = named{conf.Credentials}
 	if _, err := conf.Credentials.Retrieve(ctx); err != nil {
-		return conf, fmt.Errorf("%w; %s", err, credentialHint)
+		return conf, failure{error: err, hint: credentialHint}
 	}
 	return conf, nil
 }

@@ -23,7 +23,7 @@ func (d folder) String() string { return "folder " + string(d) }
 func (d folder) prepare(data []byte) (func(ctx context.Context) error, error) {
 	b, err := codec.Decode(data)
 	if err != nil {
-		return nil, &failure{error: err, hint: ourHint}
+		return nil, failure{error: err, hint: ourHint}
 	}
 	name := fmt.Sprintf("%016x-%020d.ygr", b.Epoch, b.Events[0].ID.Seq)
 	return func(context.Context) error { return d.fails(d.write(name, data)) }, nil
@@ -67,7 +67,7 @@ func (d folder) create(name string) (*os.File, error) {
 // fails tells what a file's error means: a full disk may have room again, a folder that may not be written to wants a person.
 func (d folder) fails(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR) {
-		return &failure{error: err, hint: "let this program's user make files in " + string(d)}
+		return failure{error: err, hint: "let this program's user make files in " + string(d)}
 	}
 	return err
 }

@@ -56,7 +56,7 @@ func (p *page) String() string { return p.at.Redacted() }
 func (p *page) prepare(data []byte) (func(ctx context.Context) error, error) {
 	b, err := codec.Decode(data)
 	if err != nil {
-		return nil, &failure{error: err, hint: ourHint}
+		return nil, failure{error: err, hint: ourHint}
 	}
 	head := http.Header{
 		"User-Agent":   {"yagura"},
@@ -124,7 +124,7 @@ func answered(resp *http.Response, said []byte) error {
 		}
 		return ' '
 	}, strings.TrimSpace(fmt.Sprintf("%.200s", said)))
-	f := &failure{error: statusError{resp.StatusCode, line}, hint: answers[resp.StatusCode]}
+	f := failure{error: statusError{resp.StatusCode, line}, hint: answers[resp.StatusCode]}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		f.throttled = true

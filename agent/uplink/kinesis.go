@@ -54,7 +54,7 @@ func (s *kinesisStream) put(ctx context.Context, data []byte) error {
 	if s.client == nil {
 		client, err := Connect(ctx)
 		if err != nil {
-			return putFailure(err)
+			return err
 		}
 		s.client = client
 	}
@@ -81,11 +81,9 @@ func putFailure(err error) error {
 	var network *url.Error
 	switch {
 	case errors.As(err, &api):
-		return &failure{error: fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage()), hint: hints[api.ErrorCode()], throttled: throttles[api.ErrorCode()]}
+		return failure{error: fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage()), hint: hints[api.ErrorCode()], throttled: throttles[api.ErrorCode()]}
 	case errors.Is(err, ErrNoCredentials):
-		return &failure{error: err, hint: credentialHint}
-	case errors.Is(err, ErrNoRegion):
-		return &failure{error: err, hint: regionHint}
+		return failure{error: err, hint: credentialHint}
 	case errors.As(err, &network):
 		return network
 	}
