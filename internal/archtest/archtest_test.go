@@ -64,7 +64,7 @@ var mayImport = map[string][]string{
 	"agent/central":     {"agent/config"},
 	"agent/host":        {"internal/event"},
 	"agent/check":       {"agent/central", "agent/config", "agent/host", "agent/logcollector", "agent/uplink", "internal/event", "internal/osxml"},
-	"agent/uplink":      {},
+	"agent/uplink":      {"internal/codec"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
