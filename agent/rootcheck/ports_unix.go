@@ -212,30 +212,31 @@ func toolPorts(out string, ss bool) map[string]*ports {
 	return shown
 }
 
-// taken tells whether a port can't be had because somebody has it, on IPv4 or IPv6.
+// taken tells whether a port can't be had because somebody has it, on IPv4 or IPv6: a socket for both wants it free on both.
 func taken(proto protocol, port int) bool {
-	return bind(unix.AF_INET, proto, &unix.SockaddrInet4{Port: port}) == unix.EADDRINUSE ||
-		bind(unix.AF_INET6, proto, &unix.SockaddrInet6{Port: port}) == unix.EADDRINUSE
+	err := bind(unix.AF_INET6, proto, &unix.SockaddrInet6{Port: port})
+	if err != nil && err != unix.EADDRINUSE { // no IPv6
+		err = bind(unix.AF_INET, proto, &unix.SockaddrInet4{Port: port})
+	}
+	return err == unix.EADDRINUSE
 }
 
 // bind takes a port and gives it back at once. With SO_REUSEADDR a port of TCP can be had that waits for late packets of its last user, but
 // none on which somebody listens.
 func bind(family int, proto protocol, addr unix.Sockaddr) error {
-	fd, err := unix.Socket(family, proto.socket, 0)
+	fd, err := unix.Socket(family, proto.socket|closeOnExec, 0)
 	if err != nil {
-		return err // no IPv6
+		return err
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	unix.CloseOnExec(fd)
 	if family == unix.AF_INET6 {
-		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
-			return err
-		}
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
 	}
-	if proto.socket == unix.SOCK_STREAM {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-			return err
-		}
+	if err == nil && proto.socket == unix.SOCK_STREAM {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}
+	if err != nil {
+		return err
 	}
 	return unix.Bind(fd, addr)
 }

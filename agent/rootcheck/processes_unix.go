@@ -21,14 +21,14 @@ const (
 )
 
 // limited is a buffer that takes so much: half an answer would make the other half look hidden.
-type limited struct{ bytes.Buffer }
+type limited struct{ buf bytes.Buffer }
 
 // Write refuses what is too much.
 func (l *limited) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > commandBytes {
+	if l.buf.Len()+len(p) > commandBytes {
 		return 0, errors.New("it writes too much")
 	}
-	return l.Buffer.Write(p)
+	return l.buf.Write(p)
 }
 
 // output returns what a program writes, found by PATH as an operator's would be.
@@ -41,7 +41,7 @@ func output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd.Stdout = &out
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
-	return out.Bytes(), err
+	return out.buf.Bytes(), err
 }
 
 // processes returns the names of the commands that run: on Linux from /proc, elsewhere from ps.

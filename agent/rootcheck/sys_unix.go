@@ -42,31 +42,38 @@ type fsKind struct {
 
 // system searches the file system for files that are hidden in one way and not in another, and for those that anybody can change.
 func system(ctx context.Context, s *scan) error {
-	w := &walk{scan: s, ignore: map[string]bool{}, kinds: map[uint64]fsKind{}, done: map[[2]uint64]bool{}}
+	w := &walk{scan: s, ignore: map[string]bool{}, kinds: map[uint64]fsKind{}}
 	for _, dir := range s.conf.Ignore {
 		w.ignore[filepath.Clean(dir)] = true
 	}
 	w.ignore[s.at("/proc")], w.ignore[s.at("/sys")] = true, true
-	for _, dir := range readDirs {
-		if real, err := filepath.EvalSymlinks(s.at(dir)); err == nil {
-			w.read = append(w.read, real)
-		}
-	}
+	w.read = s.resolved(readDirs)
 	dirs := systemDirs
 	if s.conf.ScanAll {
 		dirs = []string{"/"}
 	}
-	for _, dir := range dirs {
-		path, err := filepath.EvalSymlinks(s.at(dir))
-		if err != nil {
-			continue // not on this system
-		}
-		if err := w.dir(ctx, path); err != nil {
+	for _, dir := range s.resolved(dirs) {
+		if err := w.dir(ctx, dir); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// resolved returns where directories are, links followed, without those that lie in others.
+func (s *scan) resolved(dirs []string) (list []string) {
+	for _, dir := range dirs {
+		if path, err := filepath.EvalSymlinks(s.at(dir)); err == nil { // else it's not on this system
+			list = append(list, path)
+		}
+	}
+	slices.Sort(list)
+	return slices.DeleteFunc(slices.Compact(list), func(dir string) bool {
+		return slices.ContainsFunc(list, func(other string) bool { return other != dir && within(dir, other) })
+	})
+}
+
+func within(path, dir string) bool { return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") }
 
 // dir looks at what is in a directory, and then below.
 func (w *walk) dir(ctx context.Context, dir string) error {
@@ -75,30 +82,15 @@ func (w *walk) dir(ctx context.Context, dir string) error {
 		return nil //nolint:nilerr // gone meanwhile
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	id := [2]uint64{uint64(st.Dev), st.Ino} //nolint:unconvert // Dev is not of the same type on each system
-	kind := w.kind(dir, id[0])
-	if w.done[id] || kind.pseudo || kind.remote && w.conf.SkipNFS {
+	kind := w.kind(dir, uint64(st.Dev)) //nolint:unconvert // not of the same type on each system
+	if kind.pseudo || kind.remote && w.conf.SkipNFS {
 		return nil
 	}
-	if len(dir) < 100 { // enough for those of the list that lie within another
-		w.done[id] = true
-	}
-	entries, err := os.ReadDir(dir)
+	dirs, err := w.entries(ctx, dir)
 	if err != nil {
-		return nil //nolint:nilerr // gone, or not for us
+		return err
 	}
-	var hidden, dirs []string
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if err := w.entry(ctx, path, &hidden); err != nil {
-			return err
-		}
-		if e.IsDir() {
-			dirs = append(dirs, path)
-		}
-	}
-	w.hiddenFromStat(dir, hidden)
-	if kind.links {
+	if kind.links && int(st.Nlink) != len(dirs)+2 { //nolint:unconvert // as above
 		w.linkCount(dir)
 	}
 	for _, path := range dirs {
@@ -107,6 +99,32 @@ func (w *walk) dir(ctx context.Context, dir string) error {
 		}
 	}
 	return nil
+}
+
+// entries looks at what is in a directory, some at a time, for there may be millions, and returns the directories.
+func (w *walk) entries(ctx context.Context, dir string) (dirs []string, err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, nil //nolint:nilerr // gone, or not for us
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	var hidden []string
+	for {
+		list, err := f.ReadDir(1024)
+		for _, e := range list {
+			path := filepath.Join(dir, e.Name())
+			if err := w.entry(ctx, path, &hidden); err != nil {
+				return nil, err
+			}
+			if e.IsDir() {
+				dirs = append(dirs, path)
+			}
+		}
+		if err != nil {
+			w.hiddenFromStat(dir, hidden)
+			return dirs, nil //nolint:nilerr // its end, or gone
+		}
+	}
 }
 
 func (w *walk) kind(dir string, dev uint64) fsKind {
@@ -138,7 +156,7 @@ func (w *walk) entry(ctx context.Context, path string, hidden *[]string) error {
 	if info.Mode().Perm()&0o002 != 0 && info.Sys().(*syscall.Stat_t).Uid == 0 {
 		w.found("File '%s' is owned by root and has write permissions to anyone.", path)
 	}
-	if w.conf.ReadAll || slices.ContainsFunc(w.read, func(dir string) bool { return strings.HasPrefix(path, dir+"/") }) {
+	if w.conf.ReadAll || slices.ContainsFunc(w.read, func(dir string) bool { return within(path, dir) }) {
 		return w.size(ctx, path)
 	}
 	return nil
