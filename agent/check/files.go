@@ -120,7 +120,7 @@ func listable(path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() // only read
+	defer func() { _ = f.Close() }() // only read
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
 		if _, err = f.Readdirnames(1); err == io.EOF { // an empty one
