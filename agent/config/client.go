@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -98,4 +99,12 @@ func (r *reader) labels(e *osxml.Element) {
 		}
 		r.config.Client.Labels[key] = strings.TrimSpace(child.Content)
 	}
+}
+
+// SetRegion tells the AWS SDK the region, which all its clients of this process read from the environment.
+func (c Client) SetRegion() error {
+	if c.Region == "" {
+		return nil
+	}
+	return os.Setenv("AWS_REGION", c.Region)
 }
