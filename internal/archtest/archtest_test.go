@@ -53,6 +53,14 @@ var mayImport = map[string][]string{
 
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
+	"agent/spool":        {"internal/codec", "internal/event"},
+	"agent/syscheck":     {"agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
+	"agent/rootcheck":    {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
+	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
+	"agent/agentd": {
+		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
+	},
+	"internal/syscheck": {},
 	"agent/uplink":       {},
 
 	// the home on one machine, which is given the engine as a function
@@ -77,6 +85,7 @@ var mayImport = map[string][]string{
 
 	// mains wire, so they may import anything
 	"cmd/yagura":                nil,
+	"agent":                     nil,
 	"functions/analyze":         nil,
 	"internal/emulated/install": {"internal/emulated"},
 	"functions/notify":          nil,
