@@ -25,11 +25,10 @@ type Run struct {
 // What was lost since an event told of it last is told by an event now.
 func (s *Spool) Next(ctx context.Context) (*Run, error) {
 	for {
-		if err := s.await(ctx); err != nil {
-			return nil, err
-		}
-		if err := s.tell(ctx); err != nil {
-			return nil, err
+		for _, step := range []func(context.Context) error{s.tell, s.await, s.tell} {
+			if err := step(ctx); err != nil {
+				return nil, err
+			}
 		}
 		if run, err := s.take(); err != nil || len(run.Events) > 0 {
 			return run, err

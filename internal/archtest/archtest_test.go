@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
 	},
 	"internal/syscheck": {},
-	"agent/uplink":       {},
+	"agent/uplink":      {},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
