@@ -126,8 +126,9 @@ packages: need-go ## Build the agent's packages (deb, rpm, zip for Windows) and 
 	$(GO) run ./packaging/build "$(VERSION)" dist
 
 .PHONY: packages-test
-packages-test: packages ## Try the packages: install, upgrade, remove, purge in clean roots, as root; needs debootstrap and rpm.
-	packaging/test.sh dist
+packages-test: packages ## Try the packages in clean systems, booted for it: install, upgrade, remove, purge. As root, with debootstrap and systemd-nspawn.
+	$(GO) run ./packaging/build v0.0.1 .cache/packages-older
+	packaging/test.sh dist .cache/packages-older
 
 .PHONY: publish-agent
 publish-agent: packages ## Upload the packages, which the template's SSM document installs: make publish-agent BUCKET=NAME

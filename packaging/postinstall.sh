@@ -16,10 +16,10 @@ if command -v systemctl >/dev/null; then
 	[ -z "$first" ] || systemctl enable yagura-agent.service
 	if [ -d /run/systemd/system ]; then
 		systemctl daemon-reload
-		if [ -z "$first" ]; then
+		if has_uplink && systemctl --quiet is-enabled yagura-agent.service; then
+			systemctl restart yagura-agent.service
+		else
 			systemctl try-restart yagura-agent.service
-		elif has_uplink; then
-			systemctl start yagura-agent.service
 		fi
 	fi
 fi
