@@ -49,9 +49,7 @@ func (p places) look(ctx context.Context) (*home, error) {
 		return nil, err
 	}
 	h := &home{places: p, id: id}
-	if id.Region != "" && os.Getenv("AWS_REGION") == "" {
-		_ = os.Setenv("AWS_REGION", id.Region) // where the SDK's parts look for it
-	}
+	useRegion(id.Region)
 	if err := h.load(nil); err != nil {
 		return nil, err
 	}
@@ -68,6 +66,13 @@ func (p places) look(ctx context.Context) (*home, error) {
 	return h, nil
 }
 
+// useRegion makes the instance's region the one of AWS's SDK, if nothing else names one.
+func useRegion(region string) {
+	if region != "" && os.Getenv("AWS_REGION") == "" {
+		_ = os.Setenv("AWS_REGION", region) // it has no zero byte
+	}
+}
+
 // load reads the configuration, with these central texts. With an error, what was in force stays.
 func (h *home) load(texts []config.Text) error {
 	names := []string{h.Conf}
@@ -80,9 +85,7 @@ func (h *home) load(texts []config.Text) error {
 		return err
 	}
 	if conf.Client.Region != "" {
-		if err := os.Setenv("AWS_REGION", conf.Client.Region); err != nil {
-			return err
-		}
+		_ = os.Setenv("AWS_REGION", conf.Client.Region) // its form was checked
 	}
 	h.id.SetConfig(conf.Client.Labels, conf.Client.Profiles)
 	h.conf, h.central = conf, texts

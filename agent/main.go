@@ -25,6 +25,7 @@ type cli struct {
 	Run       runCmd           `cmd:"" help:"Read logs, watch files, look for rootkits; send what is seen. Until stopped."`
 	Syscheck  syscheckCmd      `cmd:"" help:"Look at all watched files once, and show what changed."`
 	Rootcheck rootcheckCmd     `cmd:"" help:"Look for rootkits once, and hold the host against the policy files."`
+	Check     checkCmd         `cmd:"" help:"Find out whether the agent could run here, and what to do if not."`
 	Status    statusCmd        `cmd:"" help:"Show what the running agent follows, how far behind it is, and what waits to be sent."`
 	Version   versionCmd       `cmd:"" help:"Show the version."`
 	Print     kong.VersionFlag `name:"version" hidden:""`
