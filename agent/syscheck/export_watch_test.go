@@ -2,6 +2,9 @@ package syscheck
 
 import (
 	"context"
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/internal/syscheck"
 	"time"
 )
@@ -117,4 +120,27 @@ func ValuesText(list []Value) string {
 		values = append(values, value{v.Name, v.Kind, v.Data})
 	}
 	return string(valuesText(values))
+}
+
+// Texts returns how many contents are kept, and their size as the bucket counts it and as it is.
+func Texts(t interface{ Fatal(...any) }, s *spool.Spool) (n, counted, size int) {
+	err := s.View(func(tx *bolt.Tx) error {
+		b := textsOf(tx)
+		if b == nil {
+			return nil
+		}
+		counted = int(b.Sequence())
+		return b.ForEach(func(_, v []byte) error { n, size = n+1, size+len(v); return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, counted, size
+}
+
+// SetMaxContents sets the room for contents, and returns what sets it back.
+func SetMaxContents(n uint64) func() {
+	old := maxContents
+	maxContents = n
+	return func() { maxContents = old }
 }
