@@ -38,6 +38,8 @@ type sink struct {
 	down   bool
 	events map[event.ID]*event.Event
 	drop   uint64 // the largest Dropped of a batch
+	lines  int    // events that are log lines
+	lost   uint64 // as told last
 	faults map[string]int
 	bad    []string
 	wait   sync.WaitGroup
@@ -107,8 +109,16 @@ func (s *sink) store(body []byte) {
 	s.wire += int64(len(body))
 	for _, ev := range b.Events {
 		s.raw += int64(len(ev.Text)) + 1
-		if was := s.events[ev.ID]; was != nil && was.Text != ev.Text {
+		was := s.events[ev.ID]
+		if was != nil && was.Text != ev.Text {
 			s.bad = append(s.bad, fmt.Sprintf("%s is %q and %q", ev.ID, was.Text, ev.Text))
+		}
+		if was == nil && ev.Kind == event.Log {
+			s.lines++
+		}
+		var since, all uint64
+		if n, _ := fmt.Sscanf(ev.Text, "ossec: Agent spool full: %d events lost, %d since", &since, &all); n == 2 {
+			s.lost = max(s.lost, all)
 		}
 		s.events[ev.ID] = ev
 	}
@@ -352,17 +362,10 @@ func (c *chaos) lines() (n int) {
 func (c *chaos) arrived(n int) (lost uint64) {
 	deadline := time.Now().Add(2 * time.Minute)
 	for {
-		got := 0
-		lost = 0
-		for _, ev := range c.sink.sorted() {
-			if ev.Kind == event.Log {
-				got++
-			}
-			var since, all uint64
-			if k, _ := fmt.Sscanf(ev.Text, "ossec: Agent spool full: %d events lost, %d since", &since, &all); k == 2 {
-				lost = all
-			}
-		}
+		c.sink.mu.Lock()
+		got := c.sink.lines
+		lost = c.sink.lost
+		c.sink.mu.Unlock()
 		if got+int(lost) >= n {
 			return lost
 		}

@@ -44,6 +44,9 @@ func registry(t *test) (string, bool) {
 	if t.entry == "" {
 		return t.values[0], true
 	}
+	if entry, ok := strings.CutPrefix(t.entry, "!"); ok {
+		return t.values[0] + " -> " + entry, values(k, entry) == nil
+	}
 	for _, value := range values(k, t.entry) {
 		if t.pattern == nil || t.pattern.text(value) {
 			return t.values[0] + " -> " + t.entry, true
@@ -52,7 +55,7 @@ func registry(t *test) (string, bool) {
 	return "", false
 }
 
-// values returns an entry's value as text, each string of a list by itself; nil if there is no such entry.
+// values returns an entry's value as text, numbers in hexadecimal, each string of a list by itself; nil if there is no such entry.
 func values(k reg.Key, entry string) []string {
 	if s, _, err := k.GetStringValue(entry); err == nil {
 		return []string{s}
@@ -63,7 +66,7 @@ func values(k reg.Key, entry string) []string {
 	if list, _, err := k.GetStringsValue(entry); err == nil {
 		return append(list, "")
 	}
-	if _, _, err := k.GetValue(entry, nil); err == nil {
+	if _, _, err := k.GetValue(entry, nil); err == nil { // binary
 		return []string{""}
 	}
 	return nil

@@ -35,7 +35,7 @@ type rootkit struct{ path, name string }
 
 // trojan is a line of rootkit_trojans.txt:
 //
-//	file !POSIX extended regular expression!description
+//	file !POSIX extended regular expression!description       the description may be missing
 //
 // A file without a leading slash is looked for in bin, sbin, usr/bin and usr/sbin.
 type trojan struct {
@@ -157,8 +157,8 @@ func parseTrojans(file, text string, faults *osxml.Faults) (list []trojan) {
 	eachLine(file, text, faults, func(pos osxml.Pos, line string) {
 		name, rest, ok := strings.Cut(line, "!")
 		name = strings.TrimRight(name, " \t")
-		regex, desc, ok2 := strings.Cut(rest, "!")
-		if !ok || !ok2 || name == "" || regex == "" {
+		regex, desc, _ := strings.Cut(rest, "!")
+		if !ok || name == "" || regex == "" {
 			faults.Add(pos, "write: file !regular expression!description", "no trojan's signature")
 			return
 		}

@@ -31,14 +31,14 @@ var builtin = map[audience][]string{
 //	p:pattern;                                                         a process runs
 //	r:key;                  r:key -> entry;      r:key -> entry -> pattern;  a key, entry or value of the registry
 //
-// A ! before the value, or before the test's letter, turns a test round.
+// A ! before the value, or on either side of the test's letter, turns a test round.
 type policy struct{ entries []*entry }
 
 // entry is a title with its tests.
 type entry struct {
 	title, reference string
 	all, required    bool
-	broken           bool // a test couldn't be read: the entry holds never, for it would hold too often
+	broken           bool // it couldn't be read, or one of all its tests: it holds never, for it would hold too often
 	tests            []test
 }
 
@@ -48,7 +48,7 @@ type test struct {
 	negated bool
 	values  []string       // f, d: paths; r: keys
 	name    *name          // d: which files; nil for the directory itself
-	entry   string         // r
+	entry   string         // r; with a ! before it, it must not be there
 	pattern *policyPattern // nil if only presence counts
 }
 
@@ -137,20 +137,27 @@ func (p *parser) test(pos osxml.Pos, line string) {
 	e := p.policy.entries[len(p.policy.entries)-1]
 	kind, value, ok := strings.Cut(line, ":")
 	value, _, ok2 := strings.Cut(value, ";")
-	letter, negated := strings.CutPrefix(kind, "!")
+	letter := strings.Trim(kind, "!")
 	if !ok || !ok2 || len(letter) != 1 || !strings.Contains("fdpr", letter) || strings.Trim(value, " \t!") == "" {
-		e.broken = true
-		p.faults.Add(pos, "write: f:file -> pattern; or the like with d:, p: or r:", "no test: the entry '%s' is left out", e.title)
+		p.spoiled(e, pos, "write: f:file -> pattern; or the like with d:, p: or r:", "no test")
 		return
 	}
-	t := test{kind: letter[0], negated: negated}
+	t := test{kind: letter[0], negated: len(kind)%2 == 0}
 	if rest, ok := strings.CutPrefix(strings.TrimSpace(value), "!"); ok {
-		value, t.negated = rest, !negated
+		value, t.negated = rest, !t.negated
 	}
 	if err := p.parts(&t, value); err != nil {
-		e.broken = true
-		p.faults.Add(pos, "", "%v: the entry '%s' is left out", err, e.title)
+		p.spoiled(e, pos, "", err.Error())
 		return
 	}
 	e.tests = append(e.tests, t)
+}
+
+// spoiled notes that a test can't be made. Of any, the others will do.
+func (p *parser) spoiled(e *entry, pos osxml.Pos, hint, what string) {
+	left := "this test"
+	if e.all {
+		left, e.broken = "the entry", true
+	}
+	p.faults.Add(pos, hint, "%s; %s is left out of '%s'", what, left, e.title)
 }

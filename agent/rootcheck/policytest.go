@@ -73,10 +73,10 @@ func parseName(text string) (*name, error) {
 	return &name{p}, err
 }
 
-// parsePattern reads part && part && …
+// parsePattern reads part && part && …; the blank after the && may be missing.
 func parsePattern(text string) (*policyPattern, error) {
 	pp := &policyPattern{allNegated: true}
-	for source := range strings.SplitSeq(text, " && ") {
+	for source := range strings.SplitSeq(text, " &&") {
 		var pt part
 		source = strings.TrimSpace(source)
 		for strings.HasPrefix(source, "!") {

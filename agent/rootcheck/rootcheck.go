@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 	"time"
 
@@ -41,7 +42,8 @@ type Options struct {
 type Rootcheck struct {
 	conf  Config
 	opts  Options
-	mu    sync.Mutex // guards stats
+	lstat func(path string) (fs.FileInfo, error) // os.Lstat, but for tests
+	mu    sync.Mutex                             // guards stats
 	stats Stats
 }
 
@@ -84,7 +86,7 @@ func New(conf Config, o Options) (*Rootcheck, error) {
 	if conf.Every <= 0 {
 		conf.Every = defaultEvery
 	}
-	return &Rootcheck{conf: conf, opts: o}, nil
+	return &Rootcheck{conf: conf, opts: o, lstat: os.Lstat}, nil
 }
 
 // Run checks again and again until ctx ends, which is its only error beside those of the spool. A restart changes nothing of the schedule;

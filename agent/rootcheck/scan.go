@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -23,7 +22,7 @@ type scan struct {
 	db    *databases
 	pace  *throttle
 	warn  func(msg string)
-	lstat func(path string) (fs.FileInfo, error) // os.Lstat, but for tests
+	lstat func(path string) (fs.FileInfo, error)
 	tell  func(ctx context.Context, f []Finding) error
 
 	name    string // of the check under way
@@ -42,7 +41,7 @@ func (r *Rootcheck) scan(pace *throttle) *scan {
 			r.opts.Report("rootcheck: " + line)
 		}
 	}
-	return &scan{conf: r.conf, proc: r.opts.Proc, db: db, pace: pace, warn: r.opts.Report, lstat: os.Lstat, present: map[string]bool{}}
+	return &scan{conf: r.conf, proc: r.opts.Proc, db: db, pace: pace, warn: r.opts.Report, lstat: r.lstat, present: map[string]bool{}}
 }
 
 // found notes a finding, in OSSEC's words.

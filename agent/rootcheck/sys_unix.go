@@ -67,9 +67,10 @@ func (s *scan) resolved(dirs []string) (list []string) {
 			list = append(list, path)
 		}
 	}
+	all := slices.Clone(list)
 	slices.Sort(list)
 	return slices.DeleteFunc(slices.Compact(list), func(dir string) bool {
-		return slices.ContainsFunc(list, func(other string) bool { return other != dir && within(dir, other) })
+		return slices.ContainsFunc(all, func(other string) bool { return within(dir, other) })
 	})
 }
 

@@ -92,7 +92,7 @@ func (s *Syscheck) resendFrom(again *resend) (next []byte, err error) {
 			known, err := parseKnown(v)
 			path := syscheck.Escape(pathOf(k))
 			if err == nil && (len(again.Buckets) == 0 || wanted[syscheck.Bucket(path)]) {
-				s.tell(event.Syscheck, "syscheck", text(syscheck.Change{Type: syscheck.Baseline, Path: path, After: s.named(known)}))
+				s.tell(event.Syscheck, location(k), text(syscheck.Change{Type: syscheck.Baseline, Path: path, After: s.named(known)}))
 			}
 		}
 		return nil

@@ -29,6 +29,7 @@ func (s *Syscheck) scan(ctx context.Context, fast bool) error {
 		return err
 	}
 	s.tree.Store(t)
+	s.placeLive(ctx)
 	s.progress.looked.Store(0)
 	s.progress.bytes.Store(0)
 	s.progress.running.Store(true)
@@ -88,8 +89,15 @@ func (s *Syscheck) ending(ctx context.Context) error {
 			s.memory.Roots[d.Path] = d.coverage(&s.conf)
 		}
 	}
+	for i := range s.conf.Registry {
+		r := &s.conf.Registry[i]
+		s.memory.Roots[r.named(r.Key)] = r.coverage(&s.conf)
+	}
 	s.pending.memory = true
 	s.tell(event.Rootcheck, "rootcheck", "Ending syscheck scan.")
+	if err := s.dropTexts(ctx); err != nil {
+		return err
+	}
 	return s.tellDigests(ctx)
 }
 
@@ -130,20 +138,4 @@ func (s *Syscheck) tellDigests(ctx context.Context) error {
 	s.files = d.Files()
 	s.tell(event.Syscheck, "syscheck", d.String())
 	return s.flush(ctx)
-}
-
-// scanTree looks at all that is at and below these paths, as quickly as the machine can: what the kernel told of them is incomplete, or they were
-// moved as a whole.
-func (s *Syscheck) scanTree(ctx context.Context, who *syscheck.Who, paths ...string) error {
-	in := &round{live: true, who: who, look: newLooker(s.conf.Prefilter, s.stepper(true))}
-	for _, path := range paths {
-		err := s.join(ctx, path, func(path string, r *root) error {
-			_, err := s.visit(ctx, in, path, r)
-			return err
-		})
-		if err != nil {
-			return errors.Join(err, s.end(ctx, in))
-		}
-	}
-	return s.end(ctx, in)
 }

@@ -22,6 +22,7 @@ func (s *Syscheck) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watched := make(chan struct{})
+	s.live.Store(s.newLive())
 	err := s.begin(inner)
 	if err == nil {
 		go func() {

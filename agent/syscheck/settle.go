@@ -3,7 +3,6 @@ package syscheck
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 // round is one scan, or one look at what the kernel told of: what is held in it is released at its end.
 type round struct {
 	live bool
-	who  *syscheck.Who
 	look *looker
 	held []*sight
 }
@@ -177,6 +175,7 @@ func (s *Syscheck) compare(v *sight) {
 	v.raw = v.seen.append(nil)
 	switch {
 	case bytes.Equal(v.raw, v.was):
+		s.firstText(v)
 	case !same && v.seen.id() != v.old.id() && !v.seen.sameContent(v.old):
 		s.hold(v) // another file may have been moved here
 	case !same:
@@ -190,7 +189,7 @@ func (s *Syscheck) compare(v *sight) {
 
 // emit makes a change pending. The caller holds mu.
 func (s *Syscheck) emit(v *sight, what, from string) {
-	c := syscheck.Change{Type: what, Path: syscheck.Escape(v.path), From: syscheck.Escape(from), Live: v.in.live, Who: v.in.who}
+	c := syscheck.Change{Type: what, Path: syscheck.Escape(v.path), From: syscheck.Escape(from), Live: v.in.live}
 	if v.old != nil && what != syscheck.Baseline {
 		c.Before = s.named(v.old)
 	}
@@ -200,11 +199,10 @@ func (s *Syscheck) emit(v *sight, what, from string) {
 	} else {
 		v.raw = nil
 	}
-	if v.root != nil {
-		if also := s.diff(&v.root.Directory, v.path, &c); also != nil {
-			s.pending.also = append(s.pending.also, also)
-		}
+	if v.in.live && v.root != nil && v.root.WhoData {
+		c.Who = s.who(v.root.path, from, v.path)
 	}
+	c.Diff = s.diff(v, what, from)
 	if what != syscheck.Baseline {
 		s.changes++
 	}
@@ -217,23 +215,6 @@ func (s *Syscheck) named(k *known) *syscheck.Record {
 	r := k.record()
 	r.User, r.Group = s.userName(r.UID), s.groupName(r.GID)
 	return r
-}
-
-// check looks at paths of which the kernel told together: one that is gone and one that is new may be one that was moved. Those that are busy
-// were not looked at, since somebody else does right now: they must be checked again a little later.
-func (s *Syscheck) check(ctx context.Context, who *syscheck.Who, paths ...string) (busy []string, err error) {
-	in := &round{live: true, who: who, look: newLooker(s.conf.Prefilter, func(ctx context.Context, _ int) error { return ctx.Err() })}
-	t := s.tree.Load()
-	for _, path := range paths {
-		b, err := s.visit(ctx, in, path, t.directoryOf(path))
-		if err != nil {
-			return nil, errors.Join(err, s.end(ctx, in))
-		}
-		if b {
-			busy = append(busy, path)
-		}
-	}
-	return busy, s.end(ctx, in)
 }
 
 // end releases what a round holds.

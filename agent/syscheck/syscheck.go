@@ -1,8 +1,8 @@
 // Package syscheck watches files: what was added, changed, deleted, moved.
 //
 //	schedule ─► scan: walk ∪ cache, in one order ─┐                  ┌─ nothing
-//	inotify ──► check: the paths it names ────────┼─► look ─► settle ┼─ a change ─┐
-//	overflow ─► scanTree ─────────────────────────┘    ▲             └─ held ─────┼─► pending ─► spool.Keep(events, records)
+//	inotify ──► watcher: paths and trees ─────────┴─► look ─► settle ┼─ a change ─┐
+//	                                                   ▲             └─ held ─────┼─► pending ─► spool.Keep(events, records)
 //	                                                   └─ cache: path ─► record ◄─┘
 //
 // Whoever comes to a path looks at it and compares with what the cache knows at that moment; the change and the new record go into one
@@ -51,6 +51,8 @@ type Syscheck struct {
 	o        Options
 	scanning sync.Mutex // held over a scan
 	tree     atomic.Pointer[tree]
+	noDiff   matcher
+	live     atomic.Pointer[watcher] // while Run is at work and something is to be told as it happens
 	progress progress
 
 	mu      sync.Mutex // guards what follows, and changes to the cache
@@ -61,6 +63,8 @@ type Syscheck struct {
 	pending pending
 	told    map[string]bool   // trouble that was told
 	names   map[string]string // of owners
+	audit   audit
+	hive    hive
 	changes uint64
 	err     error // why nothing can be kept any more
 }
@@ -77,14 +81,21 @@ type progress struct {
 type pending struct {
 	events []*event.Event
 	puts   map[string][]byte // records by key; nil: none any more
-	also   []func(tx *bolt.Tx) error
-	memory bool // is to be stored, too
-	timed  bool // somebody waits to keep it
+	texts  map[string][]byte // contents by key; …
+	memory bool              // is to be stored, too
+	timed  bool              // somebody waits to keep it
+
+	textSize int // of all texts that were set
+}
+
+func newPending() pending {
+	return pending{puts: map[string][]byte{}, texts: map[string][]byte{}}
 }
 
 // A transaction is made when so much has come together, or after that time.
 const (
 	groupSize = 256
+	groupText = 4 << 20 // bytes of contents
 	groupTime = time.Second
 )
 
@@ -103,13 +114,16 @@ func New(conf Config, o Options) (*Syscheck, error) {
 	if o.Proc == "" {
 		o.Proc = "/proc"
 	}
-	s := &Syscheck{conf: conf, o: o, looking: map[string]bool{}, told: map[string]bool{}, names: map[string]string{}, held: newHeld()}
-	s.pending.puts = map[string][]byte{}
+	s := &Syscheck{conf: conf, o: o, looking: map[string]bool{}, told: map[string]bool{}, names: map[string]string{}, held: newHeld(), pending: newPending(), hive: systemHive{}}
 	t, err := newTree(&conf)
 	if err != nil {
 		return nil, err
 	}
 	s.tree.Store(t)
+	if s.noDiff, err = compile("nodiff", conf.NoDiff); err != nil {
+		return nil, err
+	}
+	s.audit = audit{path: auditLog, name: s.userName}
 	err = o.Spool.View(func(tx *bolt.Tx) (err error) {
 		if s.memory, err = readMemory(tx); err == nil && filesOf(tx) != nil {
 			s.files = filesOf(tx).Stats().KeyN
@@ -167,9 +181,9 @@ func (s *Syscheck) tell(kind event.Kind, location, text string) {
 func (s *Syscheck) full(ctx context.Context) error {
 	p := &s.pending
 	switch {
-	case max(len(p.events), len(p.puts)) >= groupSize:
+	case max(len(p.events), len(p.puts)) >= groupSize, p.textSize >= groupText:
 		return s.flush(ctx)
-	case !p.timed && len(p.events)+len(p.puts) > 0:
+	case !p.timed && len(p.events)+len(p.puts)+len(p.texts) > 0:
 		p.timed = true
 		go s.flushLater(ctx)
 	}
@@ -191,24 +205,22 @@ func (s *Syscheck) flushLater(ctx context.Context) {
 
 // flush keeps what is pending. The caller holds mu.
 func (s *Syscheck) flush(ctx context.Context) error {
-	p := &s.pending
-	if s.err != nil || len(p.events)+len(p.puts)+len(p.also) == 0 && !p.memory {
+	p, timed := &s.pending, s.pending.timed
+	if s.err != nil || len(p.events)+len(p.puts)+len(p.texts) == 0 && !p.memory {
 		return s.err
 	}
 	var m *memory
 	if p.memory {
 		m = &s.memory
 	}
+	full := false
 	remember := func(tx *bolt.Tx) error {
 		if err := store(tx, p.puts, m); err != nil {
 			return err
 		}
-		for _, fn := range p.also {
-			if err := fn(tx); err != nil {
-				return err
-			}
-		}
-		return nil
+		var err error
+		full, err = keep(tx, p.texts)
+		return err
 	}
 	kept := make(chan error, 1)
 	go func() { kept <- s.o.Spool.Keep(ctx, p.events, remember) }() // not on the scan's thread, which is the last to be served: others wait for it
@@ -218,7 +230,12 @@ func (s *Syscheck) flush(ctx context.Context) error {
 		}
 		return err
 	}
-	s.pending = pending{puts: map[string][]byte{}, timed: p.timed}
+	s.pending = newPending()
+	s.pending.timed = timed
+	if full && !s.told[diffFull] {
+		s.told[diffFull] = true
+		s.o.Report(diffFull)
+	}
 	return nil
 }
 

@@ -81,6 +81,9 @@ var mayImport = map[string][]string{
 	"internal/setaside":   {"internal/codec"},
 	"internal/handler":    {"internal/analysisd", "internal/codec", "internal/event", "internal/notify"},
 
+	// the agent's packages
+	"packaging": {},
+
 	// what AWS does, on this machine
 	"internal/emulated":              {"internal/emulated/faults"},
 	"internal/emulated/emulatedtest": {"internal/emulated"},
@@ -93,6 +96,8 @@ var mayImport = map[string][]string{
 	"functions/analyze":         nil,
 	"internal/emulated/install": {"internal/emulated"},
 	"functions/notify":          nil,
+	"packaging/build":           nil,
+	"packaging/publish":         nil,
 }
 
 // forbidden are imports outside the module that a package may not have, directly or through others of the module.
