@@ -63,9 +63,7 @@ func New(o Options) (*Central, error) {
 	if o.Report == nil {
 		o.Report = func(string) {}
 	}
-	if len(o.Profiles) == 0 {
-		o.Profiles = []string{"default"}
-	}
+	o.Profiles = Profiles(o.Profiles)
 	c := &Central{opts: o}
 	var err error
 	c.last, err = load(o.File)

@@ -35,6 +35,14 @@ const (
 // ErrTooLarge is returned for a central configuration that an agent does not take into its memory.
 var ErrTooLarge = errors.New("central configuration of more than 1 MiB")
 
+// Profiles returns those that central configuration is looked for by: "default" where a host has none.
+func Profiles(own []string) []string {
+	if len(own) == 0 {
+		return []string{"default"}
+	}
+	return own
+}
+
 // Fetch returns the parameters below path/PROFILE, profile by profile, each profile's sorted by name. Its error says what to do.
 func Fetch(ctx context.Context, client Client, path string, profiles []string) ([]config.Text, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)

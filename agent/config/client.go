@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -24,13 +25,15 @@ func (r *reader) client(e *osxml.Element) {
 			c.Profiles = append(c.Profiles, list(text)...)
 		case "notify_time":
 			r.seconds(child, &c.Heartbeat)
+		case "gather":
+			r.seconds(child, &c.Gather)
 		case "spool_size":
 			r.size(child, 1<<20, &c.SpoolSize)
 		case "remote_commands":
 			r.yes(child, &c.RemoteCommands)
 		default:
 			if !connecting[name] {
-				r.faults.Add(child.Pos, "known are uplink, region, central, config-profile, notify_time, spool_size, remote_commands",
+				r.faults.Add(child.Pos, "known are uplink, region, central, config-profile, notify_time, gather, spool_size, remote_commands",
 					"client: unknown element <%s>", child.Name)
 				continue
 			}
@@ -96,4 +99,12 @@ func (r *reader) labels(e *osxml.Element) {
 		}
 		r.config.Client.Labels[key] = strings.TrimSpace(child.Content)
 	}
+}
+
+// SetRegion tells the AWS SDK the region, which all its clients of this process read from the environment.
+func (c Client) SetRegion() error {
+	if c.Region == "" {
+		return nil
+	}
+	return os.Setenv("AWS_REGION", c.Region)
 }

@@ -45,6 +45,7 @@ type Client struct {
 	RemoteCommands bool              // central configuration may name commands to run
 	Labels         map[string]string // what the operator says of the host
 	Heartbeat      time.Duration     // notify_time; 0 for 10 minutes
+	Gather         time.Duration     // how long events wait for more, so that batches are large and cheap; 0 for 5 s
 	SpoolSize      int64             // bytes; 0 for 512 MiB
 }
 

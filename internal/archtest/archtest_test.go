@@ -29,10 +29,11 @@ var mayImport = map[string][]string{
 	"internal/config":    {"internal/osxml"},
 	"internal/alertlog":  {"internal/event"},
 	"internal/codec":     {"internal/event"},
+	"internal/syscheck":  {},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
-	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rule", "internal/ruleset"},
+	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rule", "internal/ruleset", "internal/syscheck"},
 	"internal/analysis/statetest": {"internal/analysis", "internal/config", "internal/event", "internal/ruleset"},
 	"internal/logtest":            {"internal/analysis", "internal/decoder", "internal/event", "internal/rule", "internal/ruleset", "internal/ruleview"},
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
@@ -124,7 +125,7 @@ var forbidden = []struct {
 // engine are the packages whose result depends on their arguments only: given the same events they give the same alerts at any time.
 var engine = []string{
 	"internal/event", "internal/osxml", "internal/pattern", "internal/predecode", "internal/decoder", "internal/rule", "internal/ruleset",
-	"internal/analysis", "internal/alertlog", "internal/codec",
+	"internal/analysis", "internal/alertlog", "internal/codec", "internal/syscheck",
 }
 
 // pkg is a package's code on all platforms, without its tests.
