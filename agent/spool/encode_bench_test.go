@@ -11,11 +11,11 @@ import (
 	"github.com/yagura-hids/yagura/internal/event"
 )
 
-// sshdLines are n lines of sshd, of many addresses.
-func sshdLines(n int) (events []*event.Event) {
-	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	for i := range n {
-		at = at.Add(20 * time.Millisecond)
+// sshdLines are n lines of sshd, of many addresses, from one of these numbers on.
+func sshdLines(first, n int) (events []*event.Event) {
+	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for i := first; i < first+n; i++ {
+		at := start.Add(time.Duration(i) * 20 * time.Millisecond)
 		events = append(events, &event.Event{Location: "/var/log/auth.log", Time: at.Truncate(time.Second), Text: fmt.Sprintf(
 			"%s web1 sshd[%d]: Failed password for root from 198.51.%d.%d port %d ssh2", at.Format(time.Stamp), 1000+i%977, i%7, i%251, 1024+i*7919%60000)})
 	}
@@ -28,7 +28,7 @@ func BenchmarkNextEncode(b *testing.B) {
 		b.Run(fmt.Sprintf("group=%d", group), func(b *testing.B) {
 			s := openBench(b)
 			for n := 0; n < 28_000; n += group {
-				if err := s.Keep(b.Context(), sshdLines(group), nil); err != nil {
+				if err := s.Keep(b.Context(), sshdLines(n, group), nil); err != nil {
 					b.Fatal(err)
 				}
 			}
