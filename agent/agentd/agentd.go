@@ -12,6 +12,7 @@ package agentd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -33,6 +34,7 @@ type Options struct {
 	Version   string                                 // of the program
 	Collector logcollector.Options                   // Report is set by the agent
 	Report    func(msg string)                       // tells of trouble, and of its end; nil for nothing
+	Ready     func()                                 // called when the logs have been looked at: what is written from now on is read; nil for nothing
 	Now       func() time.Time                       // nil for time.Now
 	After     func(d time.Duration) <-chan time.Time // nil for time.After
 }
@@ -71,6 +73,9 @@ func New(o Options) *Agent {
 	if o.Report == nil {
 		o.Report = func(string) {}
 	}
+	if o.Ready == nil {
+		o.Ready = func() {}
+	}
 	if o.Host == nil {
 		o.Host = func(context.Context) event.Agent { return event.Agent{} }
 	}
@@ -103,9 +108,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 }
 
-// ended returns nil for the error of a context that ended from outside.
+// failure is why a reader failed, as the cause of a context's end.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+// ended returns nil for the error of a context that ended from outside, whatever the cause: that may be a signal.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+	var own failure
+	if ctx.Err() != nil && !errors.As(context.Cause(ctx), &own) {
 		return nil
 	}
 	return err
@@ -145,7 +156,7 @@ func (a *Agent) start(ctx context.Context, r *reader, fail context.CancelCauseFu
 	go func() {
 		defer close(r.done)
 		if err := r.run(ctx); err != nil && ctx.Err() == nil {
-			fail(fmt.Errorf("%s: %w", r.name, err))
+			fail(failure{fmt.Errorf("%s: %w", r.name, err)})
 		}
 	}()
 }
@@ -201,6 +212,7 @@ func (a *Agent) readLogs(ctx context.Context, sources []logcollector.Source) err
 		return fmt.Errorf("positions of the logs: %w", err)
 	}
 	c, err := logcollector.New(sources, saved, a.opts.Collector)
+	a.opts.Ready()
 	if err != nil {
 		a.opts.Report(fmt.Sprintf("no log is read: %v", err))
 		return nil
