@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -23,10 +22,13 @@ import (
 var version = "dev"
 
 type cli struct {
-	Run     runCmd           `cmd:"" help:"Read logs, watch files, look for rootkits; send what is seen. Until stopped."`
-	Status  statusCmd        `cmd:"" help:"Show what the running agent follows, how far behind it is, and what waits to be sent."`
-	Version versionCmd       `cmd:"" help:"Show the version."`
-	Print   kong.VersionFlag `name:"version" hidden:""`
+	Run       runCmd           `cmd:"" help:"Read logs, watch files, look for rootkits; send what is seen. Until stopped."`
+	Syscheck  syscheckCmd      `cmd:"" help:"Look at all watched files once, and show what changed."`
+	Rootcheck rootcheckCmd     `cmd:"" help:"Look for rootkits once, and hold the host against the policy files."`
+	Check     checkCmd         `cmd:"" help:"Find out whether the agent could run here, and what to do if not."`
+	Status    statusCmd        `cmd:"" help:"Show what the running agent follows, how far behind it is, and what waits to be sent."`
+	Version   versionCmd       `cmd:"" help:"Show the version."`
+	Print     kong.VersionFlag `name:"version" hidden:""`
 }
 
 const description = `yagura-agent reads this host's logs, watches its files and looks for rootkits, as ossec.conf says, and sends what it sees to a Yagura stack.
@@ -43,9 +45,6 @@ type places struct {
 type socketFlag struct {
 	Socket string `help:"Where the running agent answers (default: ${default})." type:"path" default:"${socket}" env:"YAGURA_AGENT_SOCKET" placeholder:"PATH"`
 }
-
-// spoolPath is the file of what waits, and of what the readers remember.
-func (p places) spoolPath() string { return filepath.Join(p.State, "agent.db") }
 
 // codeError is an error that wants an exit code of its own.
 type codeError struct {

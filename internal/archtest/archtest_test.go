@@ -62,7 +62,10 @@ var mayImport = map[string][]string{
 		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
 	},
 	"internal/syscheck": {},
-	"agent/uplink":      {},
+	"agent/central":     {"agent/config"},
+	"agent/host":        {"internal/event"},
+	"agent/check":       {"agent/central", "agent/config", "agent/host", "agent/logcollector", "agent/uplink", "internal/event", "internal/osxml"},
+	"agent/uplink":      {"internal/codec"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
@@ -78,6 +81,9 @@ var mayImport = map[string][]string{
 	"internal/setaside":   {"internal/codec"},
 	"internal/handler":    {"internal/analysisd", "internal/codec", "internal/event", "internal/notify"},
 
+	// the agent's packages
+	"packaging": {},
+
 	// what AWS does, on this machine
 	"internal/emulated":              {"internal/emulated/faults"},
 	"internal/emulated/emulatedtest": {"internal/emulated"},
@@ -90,6 +96,8 @@ var mayImport = map[string][]string{
 	"functions/analyze":         nil,
 	"internal/emulated/install": {"internal/emulated"},
 	"functions/notify":          nil,
+	"packaging/build":           nil,
+	"packaging/publish":         nil,
 }
 
 // forbidden are imports outside the module that a package may not have, directly or through others of the module.

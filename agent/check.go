@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/yagura-hids/yagura/agent/check"
+	"github.com/yagura-hids/yagura/agent/config"
+	"github.com/yagura-hids/yagura/agent/host"
+)
+
+type checkCmd struct {
+	places
+	JSON bool `help:"Show results as JSON lines."`
+}
+
+// Help adds what the flags don't say.
+func (checkCmd) Help() string {
+	return `Looks at the configuration, what may be read, the state folder, credentials, the stream, the clock. It changes nothing and sends nothing.
+Exit codes: 0 it would run, 1 something fails.`
+}
+
+// Run looks at everything and shows what it sees.
+func (c checkCmd) Run(ctx context.Context) error {
+	id, err := host.Identify(ctx, host.Options{State: c.State, Report: warn})
+	if err != nil {
+		return err
+	}
+	agent := id.Agent(ctx)
+	useRegion(id.Region)
+	results := check.Run(ctx, check.Options{
+		Files: []string{c.Conf}, State: c.State, Agent: id.ID,
+		Host: config.Host{Name: agent.Name, OS: []string{agent.OS, id.Kernel}},
+	})
+	for _, r := range results {
+		if c.JSON {
+			err = json.NewEncoder(os.Stdout).Encode(r)
+		} else {
+			_, err = fmt.Print(result(r, term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if check.Failed(results) {
+		return &codeError{1, errors.New("")}
+	}
+	return nil
+}
+
+var colours = map[check.Verdict]string{check.OK: "32", check.Warn: "33", check.Fail: "31"}
+
+// result writes one result for people: what was looked at, what was seen, and the way out below.
+func result(r check.Result, colour bool) string {
+	verdict := fmt.Sprintf("%-5s", r.Verdict)
+	if colour {
+		verdict = "\x1b[" + colours[r.Verdict] + "m" + verdict + "\x1b[0m"
+	}
+	indent := func(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n      ") }
+	out := fmt.Sprintf("%s %s: %s\n", verdict, r.Name, indent(r.Seen))
+	if r.Hint != "" && r.Verdict != check.OK {
+		out += "      → " + indent(r.Hint) + "\n"
+	}
+	return out
+}
