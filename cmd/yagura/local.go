@@ -5,13 +5,18 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
+	"github.com/yagura-hids/yagura/agent/agentd"
+	agentconfig "github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/config"
 	"github.com/yagura-hids/yagura/internal/event"
@@ -48,7 +53,7 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	store, err := local.Open(c.Data, rand.Reader)
+	store, err := local.Open(c.Data)
 	if err != nil {
 		return err
 	}
@@ -57,32 +62,77 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 	if err := touch(try); err != nil {
 		return err
 	}
-	sources := c.sources(conf, try)
-	source, err := local.Follow(store, c.server(), sources, logcollector.Options{Report: warn})
+	sp, err := c.spool(store)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, source.Close()) }()
-	if !c.Quiet {
-		fmt.Fprint(os.Stderr, c.welcome(conf, set, sources, try))
+	defer func() { err = errors.Join(err, sp.Close()) }()
+	watched := &agentconfig.Config{Sources: c.sources(conf, try)}
+	source, err := local.Follow(store, sp, local.FollowOptions{Report: warn})
+	if err != nil {
+		return err
 	}
-	opts := c.options(conf)
-	opts.NameActions, opts.DropRepeats, opts.StatsLevel = true, c.DropRepeats, conf.Stats
-	show := alertPrinter(os.Stdout, c.JSON)
-	stats, err := local.Run(ctx, local.Options{
-		Store: store, Source: source, Analyze: analysis.New(set, opts).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
-		Report: warn, Health: set.Overruns,
-		Alert: func(a *event.Alert) {
-			if a.Rule.Level >= c.Level {
-				show(a)
-			}
-		},
+	ready := make(chan struct{})
+	agent := agentd.New(agentd.Options{
+		Config: watched, Spool: sp, Version: version, Report: warn, Ready: sync.OnceFunc(func() { close(ready) }),
 	})
-	if err == nil && !c.Quiet {
-		fmt.Fprintf(os.Stderr, "\nstopped: %s, %s in %s; start it again and it goes on where it stopped\n", count(stats.Lines, "line"),
-			count(stats.Alerts, "alert"), stats.Elapsed.Round(time.Second))
+	welcome := c.welcome(conf, set, watched.Sources, try)
+	ctx, ended := begin(ctx, agent)
+	select {
+	case <-ready: // what is written from here on will be seen
+		c.say(welcome)
+	case <-ctx.Done():
+	}
+	stats, err := local.Run(ctx, c.runOptions(local.Options{Store: store, Source: source}, conf, set))
+	if err = errors.Join(err, ended()); err == nil {
+		c.say(fmt.Sprintf("\nstopped: %s, %s in %s; start it again and it goes on where it stopped\n", count(stats.Lines, "line"),
+			count(stats.Alerts, "alert"), stats.Elapsed.Round(time.Second)))
 	}
 	return err
+}
+
+// say tells the user, unless he wants no words.
+func (c localCmd) say(text string) {
+	if !c.Quiet {
+		fmt.Fprint(os.Stderr, text)
+	}
+}
+
+// begin starts the agent. The context that it returns ends with ctx, or when the agent does. The function ends the agent and tells why it ended.
+func begin(ctx context.Context, agent *agentd.Agent) (context.Context, func() error) {
+	ctx, stop := context.WithCancel(ctx)
+	err := make(chan error, 1)
+	go func() {
+		defer stop()
+		err <- agent.Run(ctx)
+	}()
+	return ctx, func() error {
+		stop()
+		return <-err
+	}
+}
+
+// spool opens what the agent's readers fill. Nothing is dropped from it: as long as the disk has no room, reading waits.
+func (c localCmd) spool(store *local.Store) (*spool.Spool, error) {
+	agent, err := store.Agent(c.server())
+	if err != nil {
+		return nil, err
+	}
+	return spool.Open(filepath.Join(c.Data, "agent.db"), spool.Options{Agent: agent, MaxBytes: math.MaxInt64, Gather: -1, Random: rand.Reader, Report: warn})
+}
+
+// runOptions are o with what judges events and shows alerts.
+func (c localCmd) runOptions(o local.Options, conf *config.Config, set *ruleset.Set) local.Options {
+	opts := c.options(conf)
+	opts.NameActions, opts.DropRepeats, opts.StatsLevel = true, c.DropRepeats, conf.Stats
+	o.Analyze, o.MemorySize, o.JSON, o.Report, o.Health = analysis.New(set, opts).Analyze, conf.MemorySize, conf.JSON, warn, set.Overruns
+	show := alertPrinter(os.Stdout, c.JSON)
+	o.Alert = func(a *event.Alert) {
+		if a.Rule.Level >= c.Level {
+			show(a)
+		}
+	}
+	return o
 }
 
 // sources are the logs to follow: the configuration's or else the machine's, those of --file, and the one for trying.
