@@ -360,7 +360,7 @@ func (c *chaos) lines() (n int) {
 
 // arrived waits until so many lines are accounted for: received, or counted as lost.
 func (c *chaos) arrived(n int) (lost uint64) {
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		c.sink.mu.Lock()
 		got := c.sink.lines

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -17,29 +18,30 @@ import (
 
 type checkCmd struct {
 	places
-	JSON bool `help:"Show results as JSON lines."`
+	json bool
 }
 
-// Help adds what the flags don't say.
-func (checkCmd) Help() string {
-	return `Looks at the configuration, what may be read, the state folder, credentials, the stream, the clock. It changes nothing and sends nothing.
+const checkHelp = `Looks at the configuration, what may be read, the state folder, credentials, the stream, the clock. It changes nothing and sends nothing.
 Exit codes: 0 it would run, 1 something fails.`
+
+func (c *checkCmd) flags(f *flag.FlagSet) {
+	c.places.flags(f)
+	f.BoolVar(&c.json, "json", false, "show results as JSON lines")
 }
 
-// Run looks at everything and shows what it sees.
-func (c checkCmd) Run(ctx context.Context) error {
-	id, err := host.Identify(ctx, host.Options{State: c.State, Report: warn})
+func (c *checkCmd) run(ctx context.Context) error {
+	id, err := host.Identify(ctx, host.Options{State: c.state, Report: warn})
 	if err != nil {
 		return err
 	}
 	agent := id.Agent(ctx)
 	useRegion(id.Region)
 	results := check.Run(ctx, check.Options{
-		Files: []string{c.Conf}, State: c.State, Agent: id.ID,
+		Files: []string{c.conf}, State: c.state, Agent: id.ID,
 		Host: config.Host{Name: agent.Name, OS: []string{agent.OS, id.Kernel}},
 	})
 	for _, r := range results {
-		if c.JSON {
+		if c.json {
 			err = json.NewEncoder(os.Stdout).Encode(r)
 		} else {
 			_, err = fmt.Print(result(r, term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""))

@@ -19,7 +19,7 @@ import (
 type home struct {
 	places
 	id      *host.Host
-	conf    *config.Config
+	config  *config.Config
 	central []config.Text // as far as it is in force
 	spool   *spool.Spool
 }
@@ -31,7 +31,7 @@ func (p places) open(ctx context.Context) (*home, error) {
 		return nil, err
 	}
 	h.spool, err = spool.Open(p.spoolPath(), spool.Options{
-		Agent: h.id.ID, MaxBytes: h.conf.Client.SpoolSize, Gather: h.conf.Client.Gather, Random: rand.Reader, Report: warn,
+		Agent: h.id.ID, MaxBytes: h.config.Client.SpoolSize, Gather: h.config.Client.Gather, Random: rand.Reader, Report: warn,
 	})
 	if errors.Is(err, spool.ErrInUse) {
 		err = fmt.Errorf("%w: an agent runs already (yagura-agent status shows it); stop it first: systemctl stop yagura-agent", err)
@@ -41,10 +41,10 @@ func (p places) open(ctx context.Context) (*home, error) {
 
 // look is open without the spool.
 func (p places) look(ctx context.Context) (*home, error) {
-	if err := os.MkdirAll(p.State, 0o700); err != nil {
+	if err := os.MkdirAll(p.state, 0o700); err != nil {
 		return nil, fmt.Errorf("state: %w; name another folder with --state", err)
 	}
-	id, err := host.Identify(ctx, host.Options{State: p.State, Report: warn})
+	id, err := host.Identify(ctx, host.Options{State: p.state, Report: warn})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (p places) look(ctx context.Context) (*home, error) {
 	if err := h.load(nil); err != nil {
 		return nil, err
 	}
-	if h.conf.Client.Central == "" {
+	if h.config.Client.Central == "" {
 		return h, nil
 	}
 	c, err := central.New(h.centralOptions())
@@ -75,8 +75,8 @@ func useRegion(region string) {
 
 // load reads the configuration, with these central texts. With an error, what was in force stays.
 func (h *home) load(texts []config.Text) error {
-	names := []string{h.Conf}
-	if _, err := os.Stat(h.Conf); errors.Is(err, fs.ErrNotExist) && h.Conf == defaultConf() {
+	names := []string{h.conf}
+	if _, err := os.Stat(h.conf); errors.Is(err, fs.ErrNotExist) && h.conf == defaultConf() {
 		names = nil // the built-in default
 	}
 	agent := h.id.Agent(context.Background())
@@ -88,13 +88,13 @@ func (h *home) load(texts []config.Text) error {
 		_ = os.Setenv("AWS_REGION", conf.Client.Region) // its form was checked
 	}
 	h.id.SetConfig(conf.Client.Labels, conf.Client.Profiles)
-	h.conf, h.central = conf, texts
+	h.config, h.central = conf, texts
 	return nil
 }
 
 func (h *home) centralOptions() central.Options {
 	return central.Options{
-		Path: h.conf.Client.Central, Profiles: h.conf.Client.Profiles, File: filepath.Join(h.State, "central.json"), Report: warn,
+		Path: h.config.Client.Central, Profiles: h.config.Client.Profiles, File: filepath.Join(h.state, "central.json"), Report: warn,
 	}
 }
 

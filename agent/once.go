@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,29 +17,37 @@ import (
 
 type syscheckCmd struct {
 	places
-	Once bool `required:"" help:"Look once, then end. (The running agent looks by its schedule.)"`
-	Fast bool `help:"As fast as the machine can; else within the budget of the configuration. For images."`
+	once, fast bool
 }
 
-// Help adds what the flags don't say.
-func (syscheckCmd) Help() string {
-	return `What changed since the last time is kept in the spool, and sent when the agent runs. The first time all files are recorded. When an image
+const syscheckHelp = `What changed since the last time is kept in the spool, and sent when the agent runs. The first time all files are recorded. When an image
 is made, this saves its instances the reading: they send what the image has, and look for differences.`
+
+func (c *syscheckCmd) flags(f *flag.FlagSet) {
+	c.places.flags(f)
+	onceFlag(f, &c.once)
+	f.BoolVar(&c.fast, "fast", false, "as fast as the machine can, for images; else within the budget of the configuration")
 }
 
-// Run scans once.
-func (c syscheckCmd) Run(ctx context.Context) (err error) {
+func onceFlag(f *flag.FlagSet, into *bool) {
+	f.BoolVar(into, "once", false, "look once, then end; the running agent looks by its schedule")
+}
+
+func (c *syscheckCmd) run(ctx context.Context) (err error) {
+	if !c.once {
+		return wrongCall("syscheck", "--once is missing: the running agent looks by its schedule")
+	}
 	h, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	s, err := syscheck.New(h.conf.Syscheck, syscheck.Options{Spool: h.spool, Report: warn})
+	s, err := syscheck.New(h.config.Syscheck, syscheck.Options{Spool: h.spool, Report: warn})
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	stats, err := s.Scan(ctx, c.Fast)
+	stats, err := s.Scan(ctx, c.fast)
 	if err != nil {
 		return err
 	}
@@ -49,22 +58,26 @@ func (c syscheckCmd) Run(ctx context.Context) (err error) {
 
 type rootcheckCmd struct {
 	places
-	Once bool `required:"" help:"Look once, then end. (The running agent looks by its schedule.)"`
-	JSON bool `help:"Show findings as JSON lines."`
+	once, json bool
 }
 
-// Help adds what the flags don't say.
-func (rootcheckCmd) Help() string {
-	return `Shows all that is found, as fast as the machine can; nothing is kept or sent. Exit codes: 0 nothing found, 1 something.`
+const rootcheckHelp = `Shows all that is found, as fast as the machine can; nothing is kept or sent. Exit codes: 0 nothing found, 1 something.`
+
+func (c *rootcheckCmd) flags(f *flag.FlagSet) {
+	c.places.flags(f)
+	onceFlag(f, &c.once)
+	f.BoolVar(&c.json, "json", false, "show findings as JSON lines")
 }
 
-// Run checks once.
-func (c rootcheckCmd) Run(ctx context.Context) error {
+func (c *rootcheckCmd) run(ctx context.Context) error {
+	if !c.once {
+		return wrongCall("rootcheck", "--once is missing: the running agent looks by its schedule")
+	}
 	h, err := c.look(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := rootcheck.New(h.conf.Rootcheck, rootcheck.Options{Databases: rules.Rootcheck, Report: warn})
+	r, err := rootcheck.New(h.config.Rootcheck, rootcheck.Options{Databases: rules.Rootcheck, Report: warn})
 	if err != nil {
 		return err
 	}
@@ -73,7 +86,7 @@ func (c rootcheckCmd) Run(ctx context.Context) error {
 		return err
 	}
 	for _, f := range findings {
-		if c.JSON {
+		if c.json {
 			err = json.NewEncoder(os.Stdout).Encode(f)
 		} else {
 			_, err = fmt.Printf("%-12s %s\n", f.Check, f.Text)
@@ -89,4 +102,4 @@ func (c rootcheckCmd) Run(ctx context.Context) error {
 }
 
 // spoolPath is the file of what waits, and of what the readers remember.
-func (p places) spoolPath() string { return filepath.Join(p.State, "agent.db") }
+func (p places) spoolPath() string { return filepath.Join(p.state, "agent.db") }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -19,42 +20,44 @@ import (
 
 type runCmd struct {
 	places
-	socketFlag
+	socket string
 }
 
-// Help adds what the flags don't say.
-func (runCmd) Help() string {
-	return `Killed at any moment, it goes on there at the next start: no line is lost, none is sent twice under another number.
+const runHelp = `Killed at any moment, it goes on there at the next start: no line is lost, none is sent twice under another number.
 SIGHUP reads the configuration again; a faulty one is refused, and the one in force stays.`
+
+func (c *runCmd) flags(f *flag.FlagSet) {
+	c.places.flags(f)
+	socketFlag(f, &c.socket)
 }
 
-// Run runs the agent until ctx ends.
-func (c runCmd) Run(ctx context.Context) (err error) {
+func (c *runCmd) run(ctx context.Context) (err error) {
 	debug.SetGCPercent(50) // the agent shares its host with what the host is for
-	return service(ctx, c.run)
+	return service(ctx, c.serve)
 }
 
-func (c runCmd) run(ctx context.Context) (err error) {
+// serve runs the agent until ctx ends.
+func (c *runCmd) serve(ctx context.Context) (err error) {
 	h, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	for _, note := range h.conf.Notes {
+	for _, note := range h.config.Notes {
 		warn(note)
 	}
-	up, err := uplink.Open(h.conf.Client.Uplink, uplink.Options{Agent: h.id.ID, Report: warn})
+	up, err := uplink.Open(h.config.Client.Uplink, uplink.Options{Agent: h.id.ID, Report: warn})
 	if err != nil {
-		return fmt.Errorf("%w; name one in %s: <client><uplink>kinesis:STREAM</uplink></client>", err, c.Conf)
+		return fmt.Errorf("%w; name one in %s: <client><uplink>kinesis:STREAM</uplink></client>", err, c.conf)
 	}
 	a := agentd.New(agentd.Options{
-		Config: h.conf, Spool: h.spool, Host: h.id.Agent, Version: version, Report: warn, Databases: rules.Rootcheck,
+		Config: h.config, Spool: h.spool, Host: h.id.Agent, Version: version, Report: warn, Databases: rules.Rootcheck,
 	})
 	return c.together(ctx, h, a, up)
 }
 
 // together runs the agent's parts until ctx ends or one of them fails.
-func (c runCmd) together(ctx context.Context, h *home, a *agentd.Agent, up agentd.Uplink) error {
+func (c *runCmd) together(ctx context.Context, h *home, a *agentd.Agent, up agentd.Uplink) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -70,7 +73,7 @@ func (c runCmd) together(ctx context.Context, h *home, a *agentd.Agent, up agent
 	part(a.Run)
 	part(func(ctx context.Context) error { return a.Send(ctx, up) })
 	wait.Go(func() {
-		if err := a.Serve(ctx, c.Socket); err != nil {
+		if err := a.Serve(ctx, c.socket); err != nil {
 			warn(err.Error() + "; yagura-agent status will not work while this runs")
 		}
 	})
@@ -85,12 +88,12 @@ func (c runCmd) together(ctx context.Context, h *home, a *agentd.Agent, up agent
 }
 
 // configure puts a new configuration into force whenever SIGHUP asks for it, or the central one has changed.
-func (c runCmd) configure(ctx context.Context, h *home, a *agentd.Agent) {
+func (c *runCmd) configure(ctx context.Context, h *home, a *agentd.Agent) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	changed := make(chan change)
-	if h.conf.Client.Central != "" {
+	if h.config.Client.Central != "" {
 		go h.followCentral(ctx, changed)
 	}
 	for {
@@ -109,7 +112,7 @@ func (c runCmd) configure(ctx context.Context, h *home, a *agentd.Agent) {
 				continue
 			}
 		}
-		a.Reload(ctx, h.conf)
+		a.Reload(ctx, h.config)
 	}
 }
 

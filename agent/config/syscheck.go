@@ -127,8 +127,12 @@ func (r *reader) directories(e *osxml.Element) {
 		r.faults.Add(e.Pos, "name directories, with commas between them", "<directories> is empty")
 	}
 	for _, path := range paths {
-		d.Path = path
-		if r.isPath(e, path) && r.first(e.Pos, "directory", r.fold(path)) {
+		switch d.Path = path; {
+		case r.foreign(path):
+			r.note(e.Pos, "directory %s is not of this system", path)
+		case !r.absolute(path):
+			r.faults.Add(e.Pos, "write the whole path", "directory %q does not begin at the root", path)
+		case r.isPattern(e, path) && r.first(e.Pos, "directory", r.fold(path)):
 			r.config.Syscheck.Directories = append(r.config.Syscheck.Directories, d)
 		}
 	}
@@ -165,31 +169,6 @@ func (r *reader) attribute(a osxml.Attr, name string, d *syscheck.Directory) {
 			"check_perm, check_mtime, check_inode, realtime, whodata, report_changes, restrict, no_recurse, recursion_level, follow_symbolic_link",
 			"directories: unknown attribute %s", a.Name)
 	}
-}
-
-// isPath tells whether path is one of this system. One of another system is noted, anything else a fault.
-func (r *reader) isPath(e *osxml.Element, path string) bool {
-	drive := len(path) > 2 && path[1] == ':' && (path[2] == '\\' || path[2] == '/') || strings.HasPrefix(path, `\\`) || strings.HasPrefix(path, "%")
-	switch {
-	case drive && r.host.System == "windows", path[0] == '/' && r.host.System != "windows":
-		return true
-	case drive, path[0] == '/':
-		r.note(e.Pos, "directory %s is not of this system", path)
-	default:
-		r.faults.Add(e.Pos, "write the whole path", "directory %q does not begin at the root", path)
-	}
-	return false
-}
-
-// fold makes equal what names the same directory.
-func (r *reader) fold(path string) string {
-	if r.host.System == "windows" {
-		return strings.ToLower(strings.TrimRight(path, `\/`))
-	}
-	if short := strings.TrimRight(path, "/"); short != "" {
-		return short
-	}
-	return path
 }
 
 // match reads what is to be ignored: the beginning of a path, or a pattern.

@@ -7,12 +7,25 @@ import (
 
 // Check is what the watcher calls for paths of which the kernel told together.
 func (s *Syscheck) Check(ctx context.Context, paths ...string) (busy []string, err error) {
-	return s.check(ctx, nil, paths...)
+	return s.lookAt(ctx, false, paths)
 }
 
 // ScanTree is what the watcher calls when the kernel's queue has overflowed.
 func (s *Syscheck) ScanTree(ctx context.Context, paths ...string) error {
-	return s.scanTree(ctx, nil, paths...)
+	_, err := s.lookAt(ctx, true, paths)
+	return err
+}
+
+func (s *Syscheck) lookAt(ctx context.Context, tree bool, paths []string) (busy []string, err error) {
+	var list []noticed
+	for _, path := range paths {
+		list = append(list, noticed{path: path, tree: tree})
+	}
+	again, err := s.lookLive(ctx, list)
+	for _, n := range again {
+		busy = append(busy, n.path)
+	}
+	return busy, err
 }
 
 // Due is when the next scan begins.

@@ -70,18 +70,25 @@ const (
 var dictionary []byte
 
 // Encode returns the batch as bytes: the same bytes for the same batch by one build of the program.
-func Encode(b *event.Batch) ([]byte, error) {
+func Encode(b *event.Batch) ([]byte, error) { return encode(b, &forWire) }
+
+// EncodeFast is Encode for bytes that stay on the machine: in half the time, and a few percent larger.
+func EncodeFast(b *event.Batch) ([]byte, error) { return encode(b, &forDisk) }
+
+func encode(b *event.Batch, encoders *sync.Pool) ([]byte, error) {
 	if err := check(b); err != nil {
 		return nil, fmt.Errorf("encode batch: %w", err)
 	}
-	raw, err := tools().enc.Marshal(pack(b))
+	raw, err := modes().enc.Marshal(pack(b))
 	if err != nil {
 		return nil, fmt.Errorf("encode batch: %w", err)
 	}
 	if len(raw) > MaxRaw {
 		return nil, fmt.Errorf("encode batch: %d bytes before compression, %d are allowed: %w", len(raw), MaxRaw, ErrTooLarge)
 	}
-	data := tools().zip.EncodeAll(raw, append(make([]byte, 0, len(raw)/8+64), marker+string(rune(version))...))
+	zip := encoders.Get().(*zstd.Encoder)
+	data := zip.EncodeAll(raw, append(make([]byte, 0, len(raw)/8+64), marker+string(rune(version))...))
+	encoders.Put(zip)
 	if len(data) > MaxEncoded {
 		return nil, fmt.Errorf("encode batch: %d bytes, %d are allowed: %w", len(data), MaxEncoded, ErrTooLarge)
 	}
@@ -110,7 +117,7 @@ func decode(data []byte) (*event.Batch, error) {
 	case len(data) > MaxEncoded:
 		return nil, fmt.Errorf("%d bytes, %d are allowed: %w", len(data), MaxEncoded, ErrTooLarge)
 	}
-	raw, err := tools().unzip.DecodeAll(body[1:], nil)
+	raw, err := unzip().DecodeAll(body[1:], nil)
 	switch {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, fmt.Errorf("unpacked it is more than %d bytes: %w", MaxRaw, ErrTooLarge)
@@ -118,7 +125,7 @@ func decode(data []byte) (*event.Batch, error) {
 		return nil, fmt.Errorf("unpack: %w: %w", err, ErrDamaged)
 	}
 	var p packed
-	if err := tools().dec.Unmarshal(raw, &p); err != nil {
+	if err := modes().dec.Unmarshal(raw, &p); err != nil {
 		return nil, fmt.Errorf("its CBOR: %w: %w", err, ErrDamaged)
 	}
 	b, err := p.unpack(body[0])
@@ -131,26 +138,42 @@ func decode(data []byte) (*event.Batch, error) {
 	return b, nil
 }
 
-// tools are made when first needed, since they cost time at a function's start, and used by all goroutines.
-var tools = sync.OnceValue(func() (t struct {
-	enc   cbor.EncMode
-	dec   cbor.DecMode
-	zip   *zstd.Encoder
-	unzip *zstd.Decoder
-},
-) {
-	var err [4]error
-	t.enc, err[0] = cbor.CoreDetEncOptions().EncMode()
-	t.dec, err[1] = cbor.DecOptions{
-		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden, IntDec: cbor.IntDecConvertNone,
-		MaxNestedLevels: 4, MaxArrayElements: MaxEvents, MaxMapPairs: 1000,
-	}.DecMode()
-	t.zip, err[2] = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderDict(dictionary),
-		zstd.WithWindowSize(512<<10), zstd.WithLowerEncoderMem(true))
-	t.unzip, err[3] = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxRaw), zstd.WithDecoderMaxWindow(MaxRaw),
-		zstd.WithDecoderDicts(dictionary))
-	if e := errors.Join(err[:]...); e != nil {
-		panic("codec: internal error: " + e.Error()) // the options are constants
+// These are made when first needed, since they cost time at a function's start and memory in an agent, and used by all goroutines.
+var (
+	// An encoder takes 3.5 MB for the wire, 1.4 MB for the disk, and a quiet agent lets it go. SpeedBetterCompression would take 9.3 MB and make
+	// batches 6 % smaller.
+	forWire = sync.Pool{New: func() any { return encoder(zstd.SpeedDefault) }}
+	forDisk = sync.Pool{New: func() any { return encoder(zstd.SpeedFastest) }}
+
+	unzip = sync.OnceValue(func() *zstd.Decoder {
+		return must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxRaw), zstd.WithDecoderMaxWindow(MaxRaw),
+			zstd.WithDecoderDicts(dictionary)))
+	})
+
+	modes = sync.OnceValue(func() (m struct {
+		enc cbor.EncMode
+		dec cbor.DecMode
+	},
+	) {
+		m.enc = must(cbor.CoreDetEncOptions().EncMode())
+		m.dec = must(cbor.DecOptions{
+			DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden, IntDec: cbor.IntDecConvertNone,
+			MaxNestedLevels: 4, MaxArrayElements: MaxEvents, MaxMapPairs: 1000,
+		}.DecMode())
+		return m
+	})
+)
+
+// encoder returns an encoder with a window that is enough for batches as agents send them: one of 2 MiB would make them 2 % smaller.
+func encoder(level zstd.EncoderLevel) *zstd.Encoder {
+	return must(zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level), zstd.WithEncoderDict(dictionary),
+		zstd.WithWindowSize(512<<10), zstd.WithLowerEncoderMem(true)))
+}
+
+// must returns what can't fail: the options are constants.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic("codec: internal error: " + err.Error())
 	}
-	return t
-})
+	return v
+}

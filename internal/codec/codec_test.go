@@ -44,6 +44,43 @@ func TestEncodeDecode(t *testing.T) {
 	}
 }
 
+// What is made in half the time says the same, and is hardly larger.
+func TestEncodeFast(t *testing.T) {
+	for name, b := range map[string]*event.Batch{"all fields": sample(), "log lines": logLines(5000)} {
+		t.Run(name, func(t *testing.T) {
+			data, err := codec.EncodeFast(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := codec.Decode(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustEqual(t, got, b)
+			if most := len(encode(t, b)) * 11 / 10; len(data) > most {
+				t.Errorf("%d bytes, want at most %d", len(data), most)
+			}
+		})
+	}
+	b := sample()
+	b.AgentID = ""
+	if _, err := codec.EncodeFast(b); !errors.Is(err, codec.ErrInvalid) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Small batches are small, too.
+func TestDictionaryHelps(t *testing.T) {
+	b := logLines(10)
+	alone := wrap(t, raw(t, b))
+	if n := len(encode(t, b)); n > len(alone)*3/4 {
+		t.Errorf("10 events take %d bytes, %d without the dictionary", n, len(alone))
+	}
+	if n := len(encode(t, sample())); n > 300 {
+		t.Errorf("4 events and all that there is to tell of an agent take %d bytes", n)
+	}
+}
+
 // What another program writes by the words of docs/protocol.md is understood; what this one wrote once, too.
 func TestOtherWriters(t *testing.T) {
 	want := sample()

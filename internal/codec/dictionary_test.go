@@ -69,7 +69,7 @@ func makeDictionary(t *testing.T) []byte {
 		})...)
 	}
 	dictionary, err := zstd.BuildDict(zstd.BuildDictOptions{
-		ID: dictionaryID, Contents: samples, History: history, Offsets: [3]int{1, 4, 8}, Level: zstd.SpeedDefault,
+		ID: dictionaryID, Contents: samples, History: history, Offsets: [3]int{1, 4, 8}, Level: zstd.SpeedDefault, CompatV155: true,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,4 +3,4 @@ package codec
 import "github.com/yagura-hids/yagura/internal/event"
 
 // Raw returns a batch as it is before it's compressed.
-func Raw(b *event.Batch) ([]byte, error) { return tools().enc.Marshal(pack(b)) }
+func Raw(b *event.Batch) ([]byte, error) { return modes().enc.Marshal(pack(b)) }
