@@ -91,7 +91,7 @@ func (c *Collector) begun(f *file, b *batch) bool {
 		if !old.copied && empty(f) {
 			return false
 		}
-		if old.after != nil {
+		if old.after != nil && !old.carries {
 			if !old.copied && empty(old) { // rotated away before anybody wrote to it
 				f.after, old.after, old.superseded = old.after, nil, true
 				b.busy = true
@@ -126,7 +126,7 @@ func (f *file) follow(old *file) {
 func (f *file) carry(old *file) {
 	end := old.lines.off + int64(len(old.lines.buf))
 	f.lines.buf, f.lines.off, f.lines.skip = slices.Clone(old.lines.buf), old.lines.off-end, old.lines.skip
-	if f.group.carry == "" {
+	if old.group.carry != "" {
 		f.group.carry = old.group.carry
 	}
 	if old.group.open {
@@ -157,7 +157,9 @@ func (c *Collector) succeed(f *file) {
 	old := f.after
 	f.follow(old)
 	f.after, f.carries = nil, false
-	old.superseded, old.forgotten = true, old.forgotten || old.copied
+	for ; old != nil; old = old.after { // more than one only if the newer ones carry the end of the older ones
+		old.superseded, old.forgotten = true, old.forgotten || old.copied
+	}
 	c.dirty = true
 }
 

@@ -128,7 +128,7 @@ func (c *Collector) lost(f *file) {
 func (c *Collector) queue(f, old *file, list []*generation, copied bool) {
 	for _, g := range list {
 		n := newFile(f.source, f.path)
-		n.lines.width = f.lines.width
+		n.lines.width, n.group.carry = f.lines.width, f.group.carry
 		c.adopt(n, g)
 		n.follow(old)
 		n.copied = copied
