@@ -59,7 +59,6 @@ func (c *Collector) checkBeside(f *file) {
 		c.replaced(f, w, nil)
 		return
 	}
-	w.keep(func(g *generation) bool { return !c.follows(g.id) })
 	if f.prev == (mark{}) { // seen for the first time: the generations that are there are history
 		f.prev = noMark
 		if n := len(w.newer); n > 0 {
@@ -93,7 +92,7 @@ func (c *Collector) replaced(f *file, w found, b *batch) {
 	head, size := f.head() // after w: what is truncated later than this is found by it
 	w.dropCopy(head, size)
 	w.keep(func(g *generation) bool {
-		return !c.follows(g.id) && (w.sure || !f.seen.IsZero() && !g.mtime.Before(f.seen))
+		return w.sure || !f.seen.IsZero() && !g.mtime.Before(f.seen)
 	})
 	old := f.after
 	if w.it != nil {
@@ -197,7 +196,7 @@ func (c *Collector) between(f *file) {
 		w.it.close()
 	}
 	w.keep(func(g *generation) bool {
-		return !c.follows(g.id) && (w.sure || !old.seen.IsZero() && !g.mtime.Before(old.seen))
+		return w.sure || !old.seen.IsZero() && !g.mtime.Before(old.seen)
 	})
 	if old.handle != nil && w.older != nil {
 		c.queue(old, old.after, w.older, true)
