@@ -15,6 +15,7 @@ ORACLE ?=
 WAZUH_RULESET ?=
 RULES ?=
 DEPLOYFLAGS ?=
+BUCKET ?=
 
 # What reads template.yaml. The versions are pinned: a later one may find fault with what was right.
 SAM_TOOLS = .cache/sam-1.170.0-cfn-lint-1.58.0
@@ -124,9 +125,22 @@ destroy: sam-tools ## Delete the stack from AWS, after asking. Alerts and failed
 	echo "Alerts, the fleet's table and the failure bucket stay; docs/operations.md tells how to delete them, too."
 	$(SAM) delete $(DEPLOYFLAGS)
 
+.PHONY: packages
+packages: need-go ## Build the agent's packages (deb, rpm, zip for Windows) and SHA256SUMS into dist/.
+	$(GO) run ./packaging/build "$(VERSION)" dist
+
+.PHONY: packages-test
+packages-test: packages ## Try the packages in clean systems, booted for it: install, upgrade, remove, purge. As root, with debootstrap and systemd-nspawn.
+	$(GO) run ./packaging/build v0.0.1 .cache/packages-older
+	packaging/test.sh dist .cache/packages-older
+
+.PHONY: publish-agent
+publish-agent: packages ## Upload the packages, which the template's SSM document installs: make publish-agent BUCKET=NAME
+	$(GO) run ./packaging/publish "$(BUCKET)" dist
+
 .PHONY: clean
 clean: ## Delete what was built. Alerts and state of a running Yagura are elsewhere, and stay.
-	rm -rf bin .cache .aws-sam coverage.out
+	rm -rf bin dist .cache .aws-sam coverage.out
 
 # What a fresh machine may lack is named before anything else fails because of it.
 .PHONY: need-go need-race

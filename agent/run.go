@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -12,44 +12,52 @@ import (
 	"syscall"
 
 	"github.com/yagura-hids/yagura/agent/agentd"
+	"github.com/yagura-hids/yagura/agent/central"
 	"github.com/yagura-hids/yagura/agent/config"
-	"github.com/yagura-hids/yagura/agent/spool"
+	"github.com/yagura-hids/yagura/agent/uplink"
+	"github.com/yagura-hids/yagura/rules"
 )
 
 type runCmd struct {
 	places
-	socketFlag
+	socket string
 }
 
-// Help adds what the flags don't say.
-func (runCmd) Help() string {
-	return `Killed at any moment, it goes on there at the next start: no line is lost, none is sent twice under another number.
+const runHelp = `Killed at any moment, it goes on there at the next start: no line is lost, none is sent twice under another number.
 SIGHUP reads the configuration again; a faulty one is refused, and the one in force stays.`
+
+func (c *runCmd) flags(f *flag.FlagSet) {
+	c.places.flags(f)
+	socketFlag(f, &c.socket)
 }
 
-// Run runs the agent until ctx ends.
-func (c runCmd) Run(ctx context.Context) (err error) {
+func (c *runCmd) run(ctx context.Context) (err error) {
 	debug.SetGCPercent(50) // the agent shares its host with what the host is for
-	conf, err := c.load()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(c.State, 0o700); err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	s, err := spool.Open(c.spoolPath(), spool.Options{Agent: "agent", MaxBytes: conf.Client.SpoolSize, Random: rand.Reader, Report: warn})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	a := agentd.New(agentd.Options{Config: conf, Spool: s, Version: version, Report: warn})
-	return c.together(ctx, a)
+	return service(ctx, c.serve)
 }
 
-func (c runCmd) load() (*config.Config, error) { return &config.Config{}, nil }
+// serve runs the agent until ctx ends.
+func (c *runCmd) serve(ctx context.Context) (err error) {
+	h, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	for _, note := range h.config.Notes {
+		warn(note)
+	}
+	up, err := uplink.Open(h.config.Client.Uplink, uplink.Options{Agent: h.id.ID, Report: warn})
+	if err != nil {
+		return fmt.Errorf("%w; name one in %s: <client><uplink>kinesis:STREAM</uplink></client>", err, c.conf)
+	}
+	a := agentd.New(agentd.Options{
+		Config: h.config, Spool: h.spool, Host: h.id.Agent, Version: version, Report: warn, Databases: rules.Rootcheck,
+	})
+	return c.together(ctx, h, a, up)
+}
 
 // together runs the agent's parts until ctx ends or one of them fails.
-func (c runCmd) together(ctx context.Context, a *agentd.Agent) error {
+func (c *runCmd) together(ctx context.Context, h *home, a *agentd.Agent, up agentd.Uplink) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -58,17 +66,18 @@ func (c runCmd) together(ctx context.Context, a *agentd.Agent) error {
 		wait.Go(func() {
 			if err := run(ctx); err != nil {
 				errs <- err
-				cancel()
 			}
+			cancel()
 		})
 	}
 	part(a.Run)
+	part(func(ctx context.Context) error { return a.Send(ctx, up) })
 	wait.Go(func() {
-		if err := a.Serve(ctx, c.Socket); err != nil {
+		if err := a.Serve(ctx, c.socket); err != nil {
 			warn(err.Error() + "; yagura-agent status will not work while this runs")
 		}
 	})
-	wait.Go(func() { c.reload(ctx, a) })
+	wait.Go(func() { c.configure(ctx, h, a) })
 	wait.Wait()
 	close(errs)
 	var err error
@@ -78,22 +87,57 @@ func (c runCmd) together(ctx context.Context, a *agentd.Agent) error {
 	return err
 }
 
-// reload reads the configuration again whenever SIGHUP asks for it.
-func (c runCmd) reload(ctx context.Context, a *agentd.Agent) {
+// configure puts a new configuration into force whenever SIGHUP asks for it, or the central one has changed.
+func (c *runCmd) configure(ctx context.Context, h *home, a *agentd.Agent) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	changed := make(chan change)
+	if h.config.Client.Central != "" {
+		go h.followCentral(ctx, changed)
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			conf, err := c.load()
-			if err != nil {
+			if err := h.load(h.central); err != nil {
 				warn(fmt.Sprintf("the configuration in force stays: %v", err))
 				continue
 			}
-			a.Reload(ctx, conf)
+		case ch := <-changed:
+			err := h.load(ch.texts)
+			ch.done <- err
+			if err != nil {
+				continue
+			}
+		}
+		a.Reload(ctx, h.config)
+	}
+}
+
+// change is a new central configuration, to be put into force or refused.
+type change struct {
+	texts []config.Text
+	done  chan error
+}
+
+// followCentral asks SSM again and again until ctx ends, and hands over what is new.
+func (h *home) followCentral(ctx context.Context, changed chan<- change) {
+	o := h.centralOptions()
+	o.Client = central.Connect(uplink.Config)
+	o.Apply = func(ctx context.Context, texts []config.Text) error {
+		ch := change{texts, make(chan error, 1)}
+		select {
+		case changed <- ch:
+			return <-ch.done
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
+	c, err := central.New(o)
+	if err != nil {
+		warn(err.Error())
+	}
+	c.Run(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -16,25 +17,26 @@ import (
 )
 
 type statusCmd struct {
-	socketFlag
-	JSON bool `help:"Show it as one JSON object."`
+	socket string
+	json   bool
 }
 
-// Help adds what the flags don't say.
-func (statusCmd) Help() string {
-	return `Exit codes: 0 all is well, 1 something is not sent or was lost, 3 the agent is not running.`
+const statusHelp = `Exit codes: 0 all is well, 1 something can't be sent, or was lost, 3 the agent is not running.`
+
+func (c *statusCmd) flags(f *flag.FlagSet) {
+	socketFlag(f, &c.socket)
+	f.BoolVar(&c.json, "json", false, "show it as one JSON object")
 }
 
-// Run asks the running agent.
-func (c statusCmd) Run(ctx context.Context) error {
-	s, err := agentd.Ask(ctx, c.Socket)
+func (c *statusCmd) run(ctx context.Context) error {
+	s, err := agentd.Ask(ctx, c.socket)
 	if errors.Is(err, agentd.ErrNotRunning) {
 		return &codeError{3, fmt.Errorf("%w; start it: systemctl start yagura-agent, or yagura-agent run", err)}
 	}
 	if err != nil {
 		return err
 	}
-	if c.JSON {
+	if c.json {
 		return json.NewEncoder(os.Stdout).Encode(s)
 	}
 	showStatus(os.Stdout, s)
@@ -46,7 +48,7 @@ func (c statusCmd) Run(ctx context.Context) error {
 
 func showStatus(w io.Writer, s agentd.Status) {
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(w, "%-10s %s\n", label, fmt.Sprintf(format, args...)) //nolint:errcheck // a screen
+		say(w, "%-10s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	line("agent", "%s (%s), version %s, running for %s", s.Agent, s.Name, s.Version, s.Now.Sub(s.Started).Round(time.Second))
 	line("config", "%s", s.Config)

@@ -11,13 +11,12 @@ package agentd
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"sync"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 
 	"github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
@@ -32,7 +31,9 @@ type Options struct {
 	Host      func(ctx context.Context) event.Agent  // who this is; asked at the start and at each heartbeat
 	Version   string                                 // of the program
 	Collector logcollector.Options                   // Report is set by the agent
+	Databases fs.FS                                  // rootcheck's own: rootcheck/*.txt
 	Report    func(msg string)                       // tells of trouble, and of its end; nil for nothing
+	Ready     func()                                 // called when the logs have been looked at, or can't be: what is written from now on is read; nil for nothing
 	Now       func() time.Time                       // nil for time.Now
 	After     func(d time.Duration) <-chan time.Time // nil for time.After
 }
@@ -54,7 +55,7 @@ type Agent struct {
 type reader struct {
 	name  string
 	conf  any
-	run   func(ctx context.Context) error
+	begin func() (run func(ctx context.Context) error, stats func() any, err error)
 	stats func() any // nil if there is nothing to tell
 	stop  context.CancelFunc
 	done  chan struct{}
@@ -70,6 +71,9 @@ func New(o Options) *Agent {
 	}
 	if o.Report == nil {
 		o.Report = func(string) {}
+	}
+	if o.Ready == nil {
+		o.Ready = func() {}
 	}
 	if o.Host == nil {
 		o.Host = func(context.Context) event.Agent { return event.Agent{} }
@@ -103,9 +107,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 }
 
-// ended returns nil for the error of a context that ended from outside.
+// failure is why a reader failed, as the cause of a context's end.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+// ended returns nil for the error of a context that ended from outside, whatever the cause: that may be a signal.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+	var own failure
+	if ctx.Err() != nil && !errors.As(context.Cause(ctx), &own) {
 		return nil
 	}
 	return err
@@ -132,20 +142,26 @@ func (a *Agent) apply(ctx context.Context, conf *config.Config, fail context.Can
 	a.conf = conf
 	for name, r := range wanted {
 		if a.readers[name] == nil {
-			a.readers[name] = r
 			a.start(ctx, r, fail)
 		}
 	}
 }
 
-// start runs r. A reader that fails by itself ends the agent: only a spool that is beyond help makes one fail.
+// start runs r, if its configuration can be used. A reader that fails later ends the agent: only a spool that is beyond help makes one fail.
 func (a *Agent) start(ctx context.Context, r *reader, fail context.CancelCauseFunc) {
+	run, stats, err := r.begin()
+	if err != nil {
+		a.opts.Report(fmt.Sprintf("%s: not done: %v", r.name, err))
+		return
+	}
+	a.readers[r.name] = r
+	r.stats = stats
 	ctx, r.stop = context.WithCancel(ctx)
 	r.done = make(chan struct{})
 	go func() {
 		defer close(r.done)
-		if err := r.run(ctx); err != nil && ctx.Err() == nil {
-			fail(fmt.Errorf("%s: %w", r.name, err))
+		if err := run(ctx); err != nil && ctx.Err() == nil {
+			fail(failure{fmt.Errorf("%s: %w", r.name, err)})
 		}
 	}()
 }
@@ -172,70 +188,4 @@ func (a *Agent) stopAll() {
 	for _, r := range a.running() {
 		a.stop(r)
 	}
-}
-
-// parts returns the readers that conf asks for, by name.
-func (a *Agent) parts(conf *config.Config) map[string]*reader {
-	out := map[string]*reader{}
-	if len(conf.Sources) > 0 {
-		out["logs"] = &reader{name: "logs", conf: conf.Sources, run: func(ctx context.Context) error { return a.readLogs(ctx, conf.Sources) }}
-	}
-	return out
-}
-
-var bucketLogs, keyPositions = []byte("logs"), []byte("positions")
-
-// The lines of a log that are kept in one transaction, at most.
-const keepLines = 4096
-
-// readLogs brings the lines of all sources into the spool, together with how far each has been read.
-func (a *Agent) readLogs(ctx context.Context, sources []logcollector.Source) error {
-	var saved logcollector.Positions
-	err := a.opts.Spool.View(func(tx *bolt.Tx) error {
-		if b := tx.Bucket(bucketLogs); b != nil {
-			return json.Unmarshal(b.Get(keyPositions), &saved)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("positions of the logs: %w", err)
-	}
-	c, err := logcollector.New(sources, saved, a.opts.Collector)
-	if err != nil {
-		a.opts.Report(fmt.Sprintf("no log is read: %v", err))
-		return nil
-	}
-	defer c.Close() // the files were only read
-	for {
-		b, err := c.Next(ctx, keepLines)
-		if err != nil {
-			return nil // ctx ended, or the standard input did
-		}
-		if err := a.keepLines(ctx, b); err != nil {
-			return err
-		}
-	}
-}
-
-func (a *Agent) keepLines(ctx context.Context, b logcollector.Batch) error {
-	positions, err := json.Marshal(b.Positions)
-	if err != nil {
-		return fmt.Errorf("positions of the logs: %w", err)
-	}
-	now := a.opts.Now()
-	events := make([]*event.Event, len(b.Lines))
-	for i, l := range b.Lines {
-		at := now
-		if event.Plausible(l.Time) {
-			at = l.Time.In(now.Location())
-		}
-		events[i] = &event.Event{Time: at, Location: l.Location, Text: l.Text, Cut: l.Cut}
-	}
-	return a.opts.Spool.Keep(ctx, events, func(tx *bolt.Tx) error {
-		bucket, err := tx.CreateBucketIfNotExists(bucketLogs)
-		if err != nil {
-			return err
-		}
-		return bucket.Put(keyPositions, positions)
-	})
 }
