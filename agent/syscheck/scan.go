@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -20,7 +21,12 @@ func (s *Syscheck) Scan(ctx context.Context, fast bool) (Stats, error) {
 	s.scanning.Lock()
 	defer s.scanning.Unlock()
 	err := s.scan(ctx, fast)
-	return s.Stats(), errors.Join(err, s.finish(ctx))
+	if err != nil {
+		err = errors.Join(err, s.finish(ctx))
+	}
+	s.o.Spool.Release()
+	debug.FreeOSMemory() // there is no need for it until the next one
+	return s.Stats(), err
 }
 
 func (s *Syscheck) scan(ctx context.Context, fast bool) error {
@@ -57,7 +63,9 @@ func (s *Syscheck) starting(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.names)
-	s.memory.Began = s.o.Now()
+	now := s.o.Now()
+	s.memory.Began = now
+	s.progress.began.Store(&now)
 	s.pending.memory = true
 	s.tell(event.Rootcheck, "rootcheck", "Starting syscheck scan.")
 	return s.flush(ctx)
@@ -81,7 +89,9 @@ func (s *Syscheck) walkAll(ctx context.Context, fast bool) error {
 func (s *Syscheck) ending(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.memory.Ended = s.o.Now()
+	now := s.o.Now()
+	s.memory.Ended = now
+	s.progress.ended.Store(&now)
 	s.memory.Roots = map[string]string{}
 	for i := range s.conf.Directories {
 		d := &s.conf.Directories[i]
@@ -135,7 +145,7 @@ func (s *Syscheck) tellDigests(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("syscheck: %w", err)
 	}
-	s.files = d.Files()
+	s.progress.files.Store(int64(d.Files()))
 	s.tell(event.Syscheck, "syscheck", d.String())
 	return s.flush(ctx)
 }
