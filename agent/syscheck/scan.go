@@ -71,11 +71,16 @@ func (s *Syscheck) starting(ctx context.Context) error {
 	return s.flush(ctx)
 }
 
+// releaseEvery is after how many files the memory is given back in which the cache was read.
+const releaseEvery = 10_000
+
 // walkAll does the work of a scan, on a goroutine of its own.
 func (s *Syscheck) walkAll(ctx context.Context, fast bool) error {
 	in := &round{look: newLooker(s.conf.Prefilter, fast, s.stepper(fast))}
 	err := s.join(ctx, "", func(path string, r *root) error {
-		s.progress.looked.Add(1)
+		if s.progress.looked.Add(1)%releaseEvery == 0 {
+			s.o.Spool.Release()
+		}
 		_, err := s.visit(ctx, in, path, r) // whoever is busy with it tells
 		if err != nil {
 			return err

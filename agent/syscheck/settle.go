@@ -14,7 +14,6 @@ import (
 type round struct {
 	live bool
 	look *looker
-	held []*sight
 }
 
 // sight is what was seen at a path.
