@@ -11,6 +11,7 @@ package agentd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"reflect"
@@ -32,6 +33,7 @@ type Options struct {
 	Collector logcollector.Options                   // Report is set by the agent
 	Databases fs.FS                                  // rootcheck's own: rootcheck/*.txt
 	Report    func(msg string)                       // tells of trouble, and of its end; nil for nothing
+	Ready     func()                                 // called when the logs have been looked at, or can't be: what is written from now on is read; nil for nothing
 	Now       func() time.Time                       // nil for time.Now
 	After     func(d time.Duration) <-chan time.Time // nil for time.After
 }
@@ -70,6 +72,9 @@ func New(o Options) *Agent {
 	if o.Report == nil {
 		o.Report = func(string) {}
 	}
+	if o.Ready == nil {
+		o.Ready = func() {}
+	}
 	if o.Host == nil {
 		o.Host = func(context.Context) event.Agent { return event.Agent{} }
 	}
@@ -102,9 +107,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 }
 
-// ended returns nil for the error of a context that ended from outside.
+// failure is why a reader failed, as the cause of a context's end.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+// ended returns nil for the error of a context that ended from outside, whatever the cause: that may be a signal.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+	var own failure
+	if ctx.Err() != nil && !errors.As(context.Cause(ctx), &own) {
 		return nil
 	}
 	return err
@@ -150,7 +161,7 @@ func (a *Agent) start(ctx context.Context, r *reader, fail context.CancelCauseFu
 	go func() {
 		defer close(r.done)
 		if err := run(ctx); err != nil && ctx.Err() == nil {
-			fail(fmt.Errorf("%s: %w", r.name, err))
+			fail(failure{fmt.Errorf("%s: %w", r.name, err)})
 		}
 	}()
 }

@@ -50,6 +50,7 @@ const keepLines = 4096
 
 // beginLogs opens the logs where they were left.
 func (a *Agent) beginLogs(sources []logcollector.Source) (func(context.Context) error, func() any, error) {
+	defer a.opts.Ready()
 	var saved logcollector.Positions
 	err := a.opts.Spool.View(func(tx *bolt.Tx) error {
 		if b := tx.Bucket(bucketLogs); b != nil {
@@ -96,7 +97,7 @@ func (a *Agent) keepLines(ctx context.Context, b logcollector.Batch) error {
 		if event.Plausible(l.Time) {
 			at = l.Time.In(now.Location())
 		}
-		events[i] = &event.Event{Time: at, Location: l.Location, Text: l.Text, Cut: l.Cut}
+		events[i] = &event.Event{Kind: l.Kind, Time: at, Location: l.Location, Text: l.Text, Cut: l.Cut}
 	}
 	return a.opts.Spool.Keep(ctx, events, func(tx *bolt.Tx) error {
 		bucket, err := tx.CreateBucketIfNotExists(bucketLogs)

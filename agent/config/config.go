@@ -8,6 +8,7 @@
 //	  <rootcheck>  <rootkit_files> …
 //
 // Several files add up in their order: lists grow, of single settings the last counts, of two entries for one file or directory the first.
+// Relative paths begin at the first file's folder, or above it if that is etc/, as /var/ossec is.
 // What belongs to parts that are not here is named by Config.Unused; what nobody knows is a fault with its place, and all faults come at once.
 package config
 
@@ -81,6 +82,9 @@ func Read(host Host, names []string, central ...Text) (*Config, error) {
 // Parse is Read of texts at hand. No text at all gives the built-in default.
 func Parse(host Host, texts ...Text) (*Config, error) {
 	r := newReader(host)
+	if len(texts) > 0 && !texts[0].Central {
+		r.home = home(texts[0].Name)
+	}
 	for _, t := range texts {
 		roots, err := osxml.Parse(t.Name, t.Source)
 		r.faults.Append(t.Name, err)

@@ -113,7 +113,7 @@ func TestParseOSSEC(t *testing.T) {
 			Ignore:  []syscheck.Match{{Text: "/etc/mtab"}, {Text: ".log$|.swp$", Pattern: true}},
 			NoDiff:  []syscheck.Match{{Text: "/etc/ssl/private.key"}},
 			SkipNFS: true, Prefilter: []string{"/usr/sbin/prelink", "-y"}, CPU: 20, Rate: 5_000_000,
-			Schedule: syscheck.Schedule{Every: 7 * 24 * time.Hour, At: 20*time.Hour + 30*time.Minute, Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}},
+			Schedule: syscheck.Schedule{Every: 22 * time.Hour, At: 20*time.Hour + 30*time.Minute, Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}},
 		},
 		Rootcheck: rootcheck.Config{
 			Files: []string{"/var/ossec/etc/shared/rootkit_files.txt"}, Trojans: []string{"/var/ossec/etc/shared/rootkit_trojans.txt"},
@@ -170,7 +170,7 @@ const wazuh = `<ossec_config>
 `
 
 func TestParseWazuh(t *testing.T) {
-	got, err := config.Parse(web1, config.Text{Name: "ossec.conf", Source: []byte(wazuh)})
+	got, err := config.Parse(web1, config.Text{Name: "/var/ossec/etc/ossec.conf", Source: []byte(wazuh)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestParseWazuh(t *testing.T) {
 			},
 			Schedule: syscheck.Schedule{Every: 12 * time.Hour, At: -1, OnStart: true},
 		},
-		Rootcheck: rootcheck.Config{Files: []string{"etc/shared/rootkit_files.txt"}, SkipNFS: true},
+		Rootcheck: rootcheck.Config{Files: []string{"/var/ossec/etc/shared/rootkit_files.txt"}, SkipNFS: true},
 		Unused: []string{
 			"client <server>", "client <crypto_method>", "client_buffer", "rootcheck <ignore type=>", "wodle", "sca", "directories tags=",
 			"syscheck <skip_sys>", "syscheck <synchronization>", "label hidden=", "localfile <filter>", "localfile <multiline_regex>",
@@ -206,6 +206,7 @@ const windows = `<ossec_config>
   <localfile><location>Application</location><log_format>eventlog</log_format></localfile>
   <localfile><location>Security</location><log_format>eventchannel</log_format><query>Event/System[EventID != 5156]</query></localfile>
   <localfile><location>%YAGURA_TEST%\LogFiles\W3SVC1\ex%y%m%d.log</location><log_format>iis</log_format></localfile>
+  <localfile><location>active-response/active-responses.log</location><log_format>syslog</log_format></localfile>
   <syscheck>
     <frequency>72000</frequency>
     <directories check_all="yes">%YAGURA_TEST%/win.ini,%YAGURA_TEST%\System32\cmd.exe, C:\boot.ini</directories>
@@ -213,7 +214,7 @@ const windows = `<ossec_config>
     <directories check_all="yes">/etc</directories>
     <ignore>%YAGURA_TEST%\System32\LogFiles</ignore>
     <windows_registry>HKEY_LOCAL_MACHINE\Software\Policies</windows_registry>
-    <windows_registry arch="both">HKEY_LOCAL_MACHINE\Software\Microsoft\Windows\CurrentVersion\Run</windows_registry>
+    <windows_registry arch="both" report_changes="yes">HKEY_LOCAL_MACHINE\Software\Microsoft\Windows\CurrentVersion\Run</windows_registry>
     <registry_ignore>HKEY_LOCAL_MACHINE\Security\SAM\Domains\Account\Users</registry_ignore>
     <registry_ignore type="sregex">\Enum$</registry_ignore>
   </syscheck>
@@ -226,7 +227,7 @@ const windows = `<ossec_config>
 
 func TestParseWindows(t *testing.T) {
 	t.Setenv("YAGURA_TEST", `C:\Windows`)
-	got, err := config.Parse(config.Host{System: "windows", Name: "dc1"}, config.Text{Name: "ossec.conf", Source: []byte(windows)})
+	got, err := config.Parse(config.Host{System: "windows", Name: "dc1"}, config.Text{Name: "C:/ossec/ossec.conf", Source: []byte(windows)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,21 +240,22 @@ func TestParseWindows(t *testing.T) {
 		Sources: []logcollector.Source{
 			{Location: "Application", Format: "eventlog"}, {Location: "Security", Format: "eventchannel", Query: "Event/System[EventID != 5156]"},
 			{Location: `C:\Windows\LogFiles\W3SVC1\ex%y%m%d.log`, Format: "iis"},
+			{Location: "C:/ossec/active-response/active-responses.log", Format: "syslog"},
 		},
 		Syscheck: syscheck.Config{
 			Directories:    []syscheck.Directory{dir(`C:\Windows/win.ini`), dir(`C:\Windows\System32\cmd.exe`), dir(`C:\boot.ini`)},
 			Ignore:         []syscheck.Match{{Text: `C:\Windows\System32\LogFiles`}},
-			Registry:       []syscheck.Registry{{Key: `HKEY_LOCAL_MACHINE\Software\Policies`, Bits: 32}, {Key: run, Bits: 32}, {Key: run, Bits: 64}},
+			Registry:       []syscheck.Registry{{Key: `HKEY_LOCAL_MACHINE\Software\Policies`, Bits: 32}, {Key: run, Bits: 32, ReportChanges: true}, {Key: run, Bits: 64, ReportChanges: true}},
 			RegistryIgnore: []syscheck.Match{{Text: `HKEY_LOCAL_MACHINE\Security\SAM\Domains\Account\Users`}, {Text: `\Enum$`, Pattern: true}},
 			Schedule:       syscheck.Schedule{Every: 20 * time.Hour, At: -1, OnStart: true},
 		},
 		Rootcheck: rootcheck.Config{
-			WindowsAudits: []string{"./shared/win_audit_rcl.txt"}, WindowsApps: []string{"./shared/win_applications_rcl.txt"},
-			WindowsMalware: []string{"./shared/win_malware_rcl.txt"},
+			WindowsAudits: []string{"C:/ossec/shared/win_audit_rcl.txt"}, WindowsApps: []string{"C:/ossec/shared/win_applications_rcl.txt"},
+			WindowsMalware: []string{"C:/ossec/shared/win_malware_rcl.txt"},
 		},
 		Notes: []string{
-			`ossec.conf:8:5: directory c:\boot.ini is listed twice; the first one counts`,
-			`ossec.conf:9:5: directory /etc is not of this system`,
+			`C:/ossec/ossec.conf:9:5: directory c:\boot.ini is listed twice; the first one counts`,
+			`C:/ossec/ossec.conf:10:5: directory /etc is not of this system`,
 		},
 		Hash: got.Hash,
 	}
@@ -345,6 +347,8 @@ func TestFaults(t *testing.T) {
 		{in("localfile", "<log_format>multi-line:0</log_format><location>/x</location>"), "write how many lines make one event"},
 		{in("localfile", "<log_format>syslog</log_format>"), "localfile without location"},
 		{in("localfile", "<log_format>command</log_format>"), "without command"},
+		{in("localfile", "<log_format>syslog</log_format><location>/x[</location>"), `"/x[": syntax error in pattern: close every [ with a ]`},
+		{in("syscheck", "<directories>/x[</directories>"), `"/x[": syntax error`},
 		{in("localfile", "<log_format>command</log_format><command>x</command><frequency>often</frequency>"), `<frequency> is "often"`},
 		{in("localfile", "<log_format>syslog</log_format><location>/x</location><locaton>/x</locaton>"), "localfile: unknown element <locaton>"},
 		{in("syscheck", "<directory>/x</directory>"), "syscheck: unknown element <directory>"},

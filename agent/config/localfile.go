@@ -42,8 +42,9 @@ func (r *reader) localfile(e *osxml.Element) {
 	case command && r.refused(e, "localfile's command", s.Command):
 	case !command && s.Location == "":
 		r.faults.Add(e.Pos, "add <location>/var/log/…</location>", "localfile without location")
-	case r.elsewhere(s):
+	case r.elsewhere(&s):
 		r.note(e.Pos, "localfile %s (log_format %s) is not of this system", s.Location, s.Format)
+	case !command && !r.isPattern(e, s.Location):
 	case r.first(e.Pos, "localfile", key(s)):
 		r.config.Sources = append(r.config.Sources, s)
 	}
@@ -110,15 +111,18 @@ func (r *reader) refused(e *osxml.Element, what, command string) bool {
 	return true
 }
 
-// elsewhere tells whether a source is one that this system doesn't have.
-func (r *reader) elsewhere(s logcollector.Source) bool {
+// elsewhere tells whether a source is one that this system doesn't have. The path of one that it may have is made whole.
+func (r *reader) elsewhere(s *logcollector.Source) bool {
 	switch s.Format {
 	case "eventlog", "eventchannel":
 		return r.host.System != "windows"
 	case "journald":
 		return r.host.System != "linux"
+	case "command", "full_command":
+		return false
 	}
-	return false
+	s.Location = r.whole(s.Location)
+	return r.foreign(s.Location)
 }
 
 // key is what two entries for the same have in common.

@@ -24,6 +24,7 @@ type reader struct {
 	spoken map[string]bool // the sections that some block for this host has
 	seen   map[string]bool // the entries that were there, by their keys
 	faults osxml.Faults
+	home   string // what relative paths are relative to
 
 	central bool // the block being read came over the network
 	shared  bool // it is an <agent_config>
@@ -39,7 +40,7 @@ func newReader(host Host) *reader {
 	if host.System == "" {
 		host.System = runtime.GOOS
 	}
-	r := &reader{config: &Config{Client: Client{Labels: map[string]string{}}}, host: host, spoken: map[string]bool{}, seen: map[string]bool{}}
+	r := &reader{config: &Config{Client: Client{Labels: map[string]string{}}}, host: host, home: ".", spoken: map[string]bool{}, seen: map[string]bool{}}
 	r.config.Syscheck.Schedule = syscheck.Schedule{At: -1, OnStart: true}
 	return r
 }
@@ -72,9 +73,6 @@ func (r *reader) read() {
 		for _, e := range b.root.Children {
 			r.section(e)
 		}
-	}
-	if s := &r.config.Syscheck.Schedule; s.At >= 0 || s.Days != [7]bool{} {
-		s.Every = 7 * 24 * time.Hour // as OSSEC: the days and times rule
 	}
 }
 

@@ -51,7 +51,7 @@ func (r *reader) rootcheck(e *osxml.Element) {
 
 // file adds a file's name.
 func (r *reader) file(e *osxml.Element, into *[]string) {
-	name := r.text(e)
+	name := r.whole(r.text(e))
 	if name == "" {
 		r.faults.Add(e.Pos, "name a file", "<%s> is empty", e.Name)
 		return

@@ -127,8 +127,12 @@ func (r *reader) directories(e *osxml.Element) {
 		r.faults.Add(e.Pos, "name directories, with commas between them", "<directories> is empty")
 	}
 	for _, path := range paths {
-		d.Path = path
-		if r.isPath(e, path) && r.first(e.Pos, "directory", r.fold(path)) {
+		switch d.Path = path; {
+		case r.foreign(path):
+			r.note(e.Pos, "directory %s is not of this system", path)
+		case !r.absolute(path):
+			r.faults.Add(e.Pos, "write the whole path", "directory %q does not begin at the root", path)
+		case r.isPattern(e, path) && r.first(e.Pos, "directory", r.fold(path)):
 			r.config.Syscheck.Directories = append(r.config.Syscheck.Directories, d)
 		}
 	}
@@ -167,31 +171,6 @@ func (r *reader) attribute(a osxml.Attr, name string, d *syscheck.Directory) {
 	}
 }
 
-// isPath tells whether path is one of this system. One of another system is noted, anything else a fault.
-func (r *reader) isPath(e *osxml.Element, path string) bool {
-	drive := len(path) > 2 && path[1] == ':' && (path[2] == '\\' || path[2] == '/') || strings.HasPrefix(path, `\\`) || strings.HasPrefix(path, "%")
-	switch {
-	case drive && r.host.System == "windows", path[0] == '/' && r.host.System != "windows":
-		return true
-	case drive, path[0] == '/':
-		r.note(e.Pos, "directory %s is not of this system", path)
-	default:
-		r.faults.Add(e.Pos, "write the whole path", "directory %q does not begin at the root", path)
-	}
-	return false
-}
-
-// fold makes equal what names the same directory.
-func (r *reader) fold(path string) string {
-	if r.host.System == "windows" {
-		return strings.ToLower(strings.TrimRight(path, `\/`))
-	}
-	if short := strings.TrimRight(path, "/"); short != "" {
-		return short
-	}
-	return path
-}
-
 // match reads what is to be ignored: the beginning of a path, or a pattern.
 func (r *reader) match(e *osxml.Element, into *[]syscheck.Match) {
 	m := syscheck.Match{Text: r.text(e)}
@@ -218,16 +197,19 @@ func (r *reader) match(e *osxml.Element, into *[]syscheck.Match) {
 var hives = words("HKEY_LOCAL_MACHINE HKEY_CLASSES_ROOT HKEY_CURRENT_CONFIG HKEY_USERS HKEY_CURRENT_USER")
 
 func (r *reader) registry(e *osxml.Element) {
+	var k syscheck.Registry
 	bits := []int{32} // OSSEC's view where nothing is said
 	for _, a := range e.Attrs {
 		switch name := strings.ToLower(a.Name); name {
 		case "arch":
 			bits = r.bits(a)
-		case "tags", "report_changes", "restrict_key", "restrict_value", "recursion_level", "diff_size_limit", "check_all", "check_sum",
+		case "report_changes":
+			k.ReportChanges = r.isYes(a.Pos, name+"=", a.Value, false)
+		case "tags", "restrict_key", "restrict_value", "recursion_level", "diff_size_limit", "check_all", "check_sum",
 			"check_md5sum", "check_sha1sum", "check_sha256sum", "check_size", "check_owner", "check_group", "check_perm", "check_mtime", "check_type":
 			r.unused("windows_registry " + name + "=")
 		default:
-			r.faults.Add(a.Pos, "known is arch", "windows_registry: unknown attribute %s", a.Name)
+			r.faults.Add(a.Pos, "known are arch and report_changes", "windows_registry: unknown attribute %s", a.Name)
 		}
 	}
 	for _, key := range list(r.text(e)) {
@@ -236,16 +218,17 @@ func (r *reader) registry(e *osxml.Element) {
 			r.faults.Add(e.Pos, `write it whole, as HKEY_LOCAL_MACHINE\Software\Policies`, "windows_registry %q has no known root", key)
 			continue
 		}
-		for _, b := range bits {
-			r.registryKey(e, key, b)
+		for _, k.Bits = range bits {
+			k.Key = key
+			r.registryKey(e, k)
 		}
 	}
 }
 
-func (r *reader) registryKey(e *osxml.Element, key string, bits int) {
-	view := map[int]string{32: "registry key (32 bit)", 64: "registry key (64 bit)"}[bits]
-	if r.first(e.Pos, view, strings.ToLower(key)) {
-		r.config.Syscheck.Registry = append(r.config.Syscheck.Registry, syscheck.Registry{Key: key, Bits: bits})
+func (r *reader) registryKey(e *osxml.Element, k syscheck.Registry) {
+	view := map[int]string{32: "registry key (32 bit)", 64: "registry key (64 bit)"}[k.Bits]
+	if r.first(e.Pos, view, strings.ToLower(k.Key)) {
+		r.config.Syscheck.Registry = append(r.config.Syscheck.Registry, k)
 	}
 }
 

@@ -23,37 +23,81 @@ const (
 // file is one followed file, whatever its name is at the moment. Its life:
 //
 //	listed (the source finds it) ─► out of sight (renamed, deleted, another day) ─► quiet for long ─► let go
-//	restored, not opened yet ─► found again by name or by inode, or missing for a week ─► forgotten
+//	restored, not opened yet ─► found again by name, by inode or by its beginning, or missing for a week ─► forgotten
+//	a copy of what was truncated, or a packed file ─► read to its end ─► forgotten
 type file struct {
 	source *source
+	format *format // nil: each line is an event
 	path   string
 	id     identity
 	handle *os.File // nil: to be found again
+	packed *unpacker
 	lines  lines
-	head   string // fingerprint of the first headLen bytes
-	head0  int
+	group  group
+	mark   mark
+	prev   mark      // of the file that was read before it under this path
 	mtime  time.Time // at the last read that reached the end
+	seen   time.Time // the same, kept: what was rotated away unseen was written later
 
 	after      *file     // the older file of this path: to be read to its end first
+	carries    bool      // it begins with the unfinished end of that one
+	drained    bool      // its successor carries its end
+	copied     bool      // nobody writes to it: it was copied, or packed
 	superseded bool      // its successor has been begun
 	restored   bool      // from a saved position, and not looked for yet
 	failing    bool      // the last read gave an error
 	fresh      bool      // found in this scan
+	check      bool      // its directory has changed
 	forgotten  bool      // to be dropped
 	scan       int       // the last scan that listed it
 	quiet      time.Time // the last time that something was read, or that it was listed
 	gone       time.Time
 }
 
+// mark is the fingerprint of a file's first bytes, 1 KiB at most: by this it is known in whatever place and packing.
+type mark struct {
+	sum string
+	n   int
+}
+
+func markOf(head []byte) mark {
+	if len(head) == 0 {
+		return mark{}
+	}
+	sum := sha256.Sum256(head)
+	return mark{hex.EncodeToString(sum[:12]), len(head)}
+}
+
+// begins tells whether head begins as the marked file did.
+func (m mark) begins(head []byte) bool {
+	return len(head) >= m.n && (m.n == 0 || markOf(head[:m.n]) == m)
+}
+
+// whole is begins for a file to which nothing was added since: less than 1 KiB was all of it.
+func (m mark) whole(head []byte) bool { return len(head) == m.n && m.n > 0 && m.begins(head) }
+
 func newFile(s *source, path string) *file {
-	return &file{source: s, path: path, lines: lines{limit: event.MaxText}}
+	return &file{source: s, format: s.format, path: path, lines: lines{limit: event.MaxText, blank: s.format != nil}}
 }
 
 func (f *file) position() Position {
+	at := f.committed()
 	return Position{
-		Source: f.source.Location, Path: f.path, Dev: f.id.dev, Inode: f.id.inode, Head: f.head, HeadLen: f.head0,
-		Offset: f.lines.off, Skip: f.lines.skip, Gone: f.gone,
+		Source: f.source.Location, Path: f.path, Dev: f.id.dev, Inode: f.id.inode, Head: f.mark.sum, HeadLen: f.mark.n,
+		Offset: max(at, 0), Skip: f.lines.skip && at == f.lines.off, Gone: f.gone,
+		Prev: f.prev.sum, PrevLen: f.prev.n, Seen: f.seen, Copied: f.copied, Width: string(f.lines.width), Carry: f.group.carry,
 	}
+}
+
+// restoredFile is the file that p speaks of.
+func restoredFile(s *source, p Position) *file {
+	f := newFile(s, p.Path)
+	f.id = identity{p.Dev, p.Inode}
+	f.mark, f.prev = mark{p.Head, min(max(p.HeadLen, 0), headSize)}, mark{p.Prev, p.PrevLen}
+	f.lines.reset(max(p.Offset, 0), p.Skip)
+	f.lines.width, f.group.carry = width(p.Width), p.Carry
+	f.gone, f.seen, f.copied, f.restored = p.Gone, p.Seen, p.Copied, true
+	return f
 }
 
 // open opens the file at path and remembers which one it is.
@@ -62,212 +106,149 @@ func (f *file) open(path string) error {
 	if err != nil {
 		return err
 	}
-	st, err := h.Stat()
-	if err == nil && !st.Mode().IsRegular() {
+	st, err := statHandle(h)
+	if err == nil && !st.regular {
 		err = errNotRegular
 	}
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	f.id, _ = identify(st)
+	f.id = st.id
 	f.handle, f.mtime = h, time.Time{}
 	return nil
 }
 
 func (f *file) close() error {
+	if f.packed != nil {
+		f.packed.done()
+		f.packed = nil
+	}
 	if f.handle == nil {
 		return nil
 	}
 	h := f.handle
-	f.handle, f.lines.buf = nil, nil
+	f.handle, f.lines.buf, f.lines.mem = nil, nil, nil
 	return h.Close()
 }
 
-// same tells whether the file still begins as it did, and takes what has been added to its first KiB into the fingerprint.
-func (f *file) same() (bool, error) {
-	var buf [headSize]byte
-	n, err := f.handle.ReadAt(buf[:], 0)
+// readHead returns the beginning of the file.
+func readHead(h *os.File) ([]byte, error) {
+	buf := make([]byte, headSize)
+	n, err := h.ReadAt(buf, 0)
 	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	return buf[:n], nil
+}
+
+// same tells whether the file still begins as it did, and takes what has been added to its first KiB into the mark.
+func (f *file) same() (bool, error) {
+	head, err := readHead(f.handle)
+	if err != nil {
 		return false, err
 	}
-	if n < f.head0 || f.head0 > 0 && fingerprint(buf[:f.head0]) != f.head {
+	if !f.mark.begins(head) {
 		return false, nil
 	}
-	if n > f.head0 {
-		f.head, f.head0 = fingerprint(buf[:n]), n
-	}
+	f.note(head)
 	return true, nil
 }
 
-func fingerprint(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:12])
+// note takes in how the file begins.
+func (f *file) note(head []byte) {
+	if len(head) > f.mark.n {
+		f.mark = markOf(head)
+	}
+	if w := sniff(head); f.lines.off == 0 && w != narrow {
+		f.lines.width = w
+	}
 }
 
-// fill reads the next chunk; false means that there is nothing more at the moment. What was read counts only if the file's beginning is
-// unchanged afterwards: otherwise it was truncated in between, and read is begun again at its start. lost is then the line that never ended.
-func (f *file) fill() (more bool, lost line, err error) {
-	st, err := f.handle.Stat()
+// fill reads the next chunk; false means that there is nothing more at the moment. What was read
+// counts only if the file's beginning is unchanged afterwards: otherwise it was truncated in between, and errTruncated is returned.
+func (f *file) fill() (more bool, err error) {
+	if f.packed != nil {
+		return f.unpack()
+	}
+	st, err := statHandle(f.handle)
 	if err != nil {
-		return false, line{}, err
+		return false, err
 	}
 	end := f.lines.off + int64(len(f.lines.buf))
-	if st.Size() == end && st.ModTime().Equal(f.mtime) {
-		return false, line{}, nil
+	if st.size == end && st.mtime.Equal(f.mtime) {
+		return false, nil
 	}
 	n := 0
-	if st.Size() > end {
+	if st.size > end {
 		if n, err = f.handle.ReadAt(f.lines.room(), end); err != nil && err != io.EOF {
-			return false, line{}, err
+			return false, err
 		}
 	}
 	same, err := f.same()
 	if err != nil {
-		return false, line{}, err
+		return false, err
 	}
-	if !same || st.Size() < end {
-		lost, _ = f.lines.rest()
-		f.restart()
-		return true, lost, nil
+	if !same || st.size < end {
+		return false, errTruncated
 	}
 	f.lines.filled(n)
 	if n == 0 {
-		f.mtime = st.ModTime()
+		f.mtime, f.seen = st.mtime, st.mtime
 	}
-	if len(f.lines.buf) == 0 {
-		f.lines.buf = nil // an idle file holds no memory
-	}
-	return n > 0, line{}, nil
+	return n > 0, nil
 }
 
+var errTruncated = errors.New("truncated")
+
+// unpack is fill for a packed file.
+func (f *file) unpack() (bool, error) {
+	n, err := f.packed.Read(f.lines.room())
+	f.lines.filled(n)
+	if err == nil || n > 0 {
+		return true, nil
+	}
+	if err != io.EOF {
+		err = fmt.Errorf("unpack %s after byte %d: %w; what follows is lost", f.handle.Name(), f.lines.off+int64(len(f.lines.buf)), err)
+		f.packed.Reader = bytes.NewReader(nil)
+		return false, err
+	}
+	return false, nil
+}
+
+// restart begins anew at the file's start. It goes on in the same characters: no mark of them heads what is written after a truncation.
 func (f *file) restart() {
 	f.lines.reset(0, false)
-	f.head, f.head0, f.mtime = "", 0, time.Time{}
+	f.mark, f.mtime, f.group = mark{}, time.Time{}, group{carry: f.group.carry}
 }
 
 // toEnd goes to the end of what is there, but not into the middle of a line.
 func (f *file) toEnd() error {
-	st, err := f.handle.Stat()
+	st, err := statHandle(f.handle)
 	if err != nil {
 		return err
 	}
-	from := max(0, st.Size()-event.MaxText)
-	tail := make([]byte, st.Size()-from)
+	from := max(0, st.size-event.MaxText) &^ 1
+	tail := make([]byte, st.size-from)
 	n, err := f.handle.ReadAt(tail, from)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	i := bytes.LastIndexByte(tail[:n], '\n')
+	l, u, last := &f.lines, f.lines.unit(), -1
+	for at := 0; ; {
+		i := l.newline(tail[at:n])
+		if i < 0 {
+			break
+		}
+		last = at + i
+		at = last + u
+	}
 	switch {
-	case i >= 0:
-		f.lines.reset(from+int64(i)+1, false)
+	case last >= 0:
+		l.reset(from+int64(last+u), false)
 	case from == 0: // one line that is not finished
-		f.lines.reset(0, false)
+		l.reset(0, false)
 	default:
-		f.lines.reset(from+int64(n), true)
+		l.reset(from+int64(n/u*u), true)
 	}
 	return nil
-}
-
-// read gives f its turn: it adds f's next lines to b.
-func (c *Collector) read(f *file, b *batch) {
-	if f.handle == nil || !c.begun(f, b) {
-		return
-	}
-	filled := false
-	for n := 0; n < turnLines && !b.full(); {
-		before := f.lines.off
-		l, ok := f.lines.next()
-		b.took(f.lines.off - before)
-		if ok {
-			b.line(f.path, l)
-			n++
-			continue
-		}
-		if filled { // one chunk a turn
-			return
-		}
-		if filled = c.fill(f, b); !filled {
-			c.letGo(f, b)
-			return
-		}
-	}
-}
-
-// fill gets f's next chunk. An unfinished line that a truncation took is given out as it was.
-func (c *Collector) fill(f *file, b *batch) bool {
-	more, lost, err := f.fill()
-	if err != nil && !f.failing {
-		c.opts.Report(fmt.Sprintf("%s: %v; trying again", f.path, err))
-	}
-	f.failing = err != nil
-	if len(lost.text) > 0 {
-		b.line(f.path, lost)
-	}
-	if more {
-		b.busy = true
-		f.quiet = c.now
-		c.dirty = c.dirty || f.lines.off == 0
-	}
-	return more
-}
-
-// begun tells whether f may be read. A file that follows another one waits until it is written to itself, and the older one, looked at
-// after that, has been read to its end: then nobody writes to the older one any more, and its unfinished last line will not be finished.
-func (c *Collector) begun(f *file, b *batch) bool {
-	old := f.after
-	if old == nil {
-		return true
-	}
-	if old.handle != nil {
-		if empty(f) {
-			return false
-		}
-		if old.after != nil {
-			if empty(old) { // rotated away before anybody wrote to it
-				f.after, old.after, old.superseded = old.after, nil, true
-				b.busy = true
-			}
-			return false
-		}
-		if len(old.lines.buf) > old.lines.limit+1 || bytes.IndexByte(old.lines.buf, '\n') >= 0 || c.fill(old, b) {
-			return false
-		}
-		if l, ok := old.lines.rest(); ok {
-			b.line(old.path, l)
-		}
-	}
-	old.superseded = true
-	f.after = nil
-	c.dirty = true
-	return true
-}
-
-func empty(f *file) bool {
-	st, err := f.handle.Stat()
-	return err != nil || st.Size() == 0
-}
-
-// letGo closes a file that is out of sight and has been quiet for long. A file that is merely out of sight is remembered: it may come back.
-func (c *Collector) letGo(f *file, b *batch) {
-	if f.scan == c.scans {
-		return
-	}
-	st, err := f.handle.Stat()
-	if err != nil {
-		return
-	}
-	_, linked := identify(st)
-	finished := f.superseded || !linked
-	quiet := c.now.Sub(f.quiet)
-	if quiet < lingerOld || !finished && quiet < lingerMoved {
-		return
-	}
-	if l, ok := f.lines.rest(); ok {
-		b.line(f.path, l)
-	}
-	_ = f.close() // it was only read
-	f.gone = c.now
-	f.forgotten = finished
-	c.dirty = true
 }

@@ -203,7 +203,7 @@ func TestFile(t *testing.T) {
 		{"binary", func(o *owner) {
 			o.start().append("log", "\x00\x00a\xff\xfe\r\r\n\x00\n")
 			o.run()
-			o.want("\x00\x00a\xff\xfe\r", "\x00")
+			o.want("a\xff\xfe\r") // NULs before a line are a hole in the file
 		}},
 	}
 	for _, tt := range tests {

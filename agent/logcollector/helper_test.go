@@ -81,7 +81,16 @@ func (o *owner) store(b Batch) {
 func (o *owner) run() {
 	b, ok := o.c.Step(1000)
 	for n := 0; ok; n++ {
-		if n > 10000 {
+		if n > 30 {
+			for _, r := range o.reports {
+				println(r)
+			}
+			println(string(o.saved))
+			es, _ := os.ReadDir(o.dir)
+			for _, e := range es {
+				i, _ := e.Info()
+				println(e.Name(), i.Size())
+			}
 			o.t.Fatal("the collector does not come to rest")
 		}
 		o.store(b)

@@ -13,6 +13,8 @@ import (
 func splitSlowly(data []byte, limit int) (out []Line) {
 	off := int64(0)
 	for _, raw := range bytes.SplitAfter(data, []byte("\n")) {
+		hole := len(raw) - len(bytes.TrimLeft(raw, "\x00"))
+		raw, off = raw[hole:], off+int64(hole)
 		text := strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
 		l := Line{Text: text, Offset: off}
 		if len(text) > limit {

@@ -12,15 +12,16 @@
 package logcollector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/yagura-hids/yagura/internal/event"
 )
 
 // Source is one <localfile> of the configuration.
@@ -43,11 +44,12 @@ type Source struct {
 
 // Line is one line of a log: without its line end ("\n" or "\r\n"), never empty, any bytes otherwise.
 type Line struct {
-	Location string    // the file's path, "journald" or "stdin"
-	Text     string    // at most event.MaxText bytes
-	Cut      bool      // the line was longer
-	Time     time.Time // when it was written, if the source itself knows that: the journal
-	Offset   int64     // of its first byte in a file or stream (unpacked); 0 for the journal
+	Kind     event.Kind // Log or Command
+	Location string     // the file's path, "journald", "stdin", a command's alias or text, "WinEvtLog"
+	Text     string     // at most event.MaxText bytes
+	Cut      bool       // the line was longer
+	Time     time.Time  // when it was written, if the source itself knows that: the journal
+	Offset   int64      // of its first byte in a file or stream (unpacked); 0 for what has no offsets
 }
 
 // Batch is some lines and the positions that hold after them. The lines may be none: then only positions changed, and are to be stored as well.
@@ -61,6 +63,9 @@ type Positions struct {
 	Sources  []string           `json:"sources,omitempty"` // locations that were looked at before: what is new in them is read from its start
 	Files    []Position         `json:"files,omitempty"`   // of one path, the older file first
 	Journals map[string]Journal `json:"journals,omitempty"`
+
+	Commands map[string]time.Time `json:"commands,omitempty"` // when each began last
+	Channels map[string]string    `json:"channels,omitempty"` // bookmarks in Windows' event channels
 }
 
 // Position is how far one file has been read.
@@ -74,6 +79,13 @@ type Position struct {
 	Offset  int64     `json:"offset"`
 	Skip    bool      `json:"skip,omitempty"` // Offset lies in the rest of a line that was cut
 	Gone    time.Time `json:"gone,omitzero"`  // since when it is not to be found
+
+	Prev    string    `json:"prev,omitempty"` // as Head, of the file read before under this path; "-" if there was none
+	PrevLen int       `json:"prev_len,omitempty"`
+	Seen    time.Time `json:"seen,omitzero"`    // when it was last known to be written to, by the file system's clock
+	Copied  bool      `json:"copied,omitempty"` // it is a copy of what was truncated
+	Width   string    `json:"width,omitempty"`  // of its characters: le or be for UTF-16
+	Carry   string    `json:"carry,omitempty"`  // what its format remembers
 }
 
 // Journal is how far the journal has been read: after Cursor, or from Since if no entry came yet.
@@ -89,6 +101,8 @@ type Options struct {
 	Report     func(msg string) // told what the user should know, once per change: a file missing, unreadable, readable again
 	Stdin      io.Reader        // os.Stdin by default
 	Journalctl string           // the program; "journalctl" by default
+	Host       string           // the host's name, for lines that get a header; os.Hostname's by default
+	Zone       *time.Location   // of the times in such headers; time.Local by default
 }
 
 const (
@@ -97,21 +111,22 @@ const (
 	turnLines  = 256     // lines a source may give before the next one has its turn
 )
 
-// plainFormats are the log formats that mean "the line as it is".
-var plainFormats = []string{"syslog", "apache", "iis", "squid", "snort-fast", "generic", "json"}
-
 // Collector reads from all its sources. It belongs to one goroutine.
 type Collector struct {
-	opts    Options
-	sources []*source
-	files   []*file            // sorted by source and path; of one path, the older file first
-	ids     map[identity]*file // the same, as of the current scan
-	streams []*stream
-	turn    int               // the file whose turn it is
-	scans   int               // number of the current scan
-	now     time.Time         // of the current scan
-	trouble map[string]string // what was last reported, by path
-	dirty   bool              // positions changed otherwise than by lines
+	opts     Options
+	sources  []*source
+	files    []*file            // sorted by source and path; of one path, the older file first
+	ids      map[identity]*file // the same, as of the current scan
+	streams  []*stream
+	commands []*command
+	slots    chan struct{}     // one for each command that may run at a time
+	turn     int               // the file whose turn it is
+	scans    int               // number of the current scan
+	now      time.Time         // of the current scan
+	trouble  map[string]string // what was last reported, by path
+	folders  map[string]folder
+	spare    []byte // memory to read into
+	dirty    bool   // positions changed otherwise than by lines
 
 	pushed chan push // what the streams' goroutines read
 	held   []push    // received, and not yet given out
@@ -123,6 +138,9 @@ type Collector struct {
 // source is a Source of files.
 type source struct {
 	Source
+	format  *format
+	host    string
+	zone    *time.Location
 	index   int
 	started bool // it has been looked at, now or in an earlier life
 }
@@ -133,15 +151,18 @@ func New(sources []Source, saved Positions, opts Options) (*Collector, error) {
 	if err := check(sources); err != nil {
 		return nil, err
 	}
-	c := &Collector{opts: opts, trouble: map[string]string{}, pushed: make(chan push, 64)}
+	c := &Collector{opts: opts, trouble: map[string]string{}, folders: map[string]folder{}, pushed: make(chan push, 64), slots: make(chan struct{}, commandsAtOnce)}
 	c.defaults()
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.now = c.opts.Now()
 	seen := map[string]bool{}
 	for i, s := range sources {
 		key := s.Format + " " + s.Location
-		if s.Format != "journald" {
+		if s.isFile() {
 			key = s.Location
+		}
+		if s.Command != "" && !s.isFile() {
+			key = commandKey(s)
 		}
 		if seen[key] {
 			c.opts.Report(fmt.Sprintf("localfile %q is listed twice; the first one counts", s.Location))
@@ -168,6 +189,13 @@ func (c *Collector) defaults() {
 	if c.opts.Journalctl == "" {
 		c.opts.Journalctl = "journalctl"
 	}
+	if c.opts.Host == "" {
+		c.opts.Host, _ = os.Hostname() // without one "localhost" will do
+		c.opts.Host = cmp.Or(c.opts.Host, "localhost")
+	}
+	if c.opts.Zone == nil {
+		c.opts.Zone = time.Local
+	}
 	if c.opts.Wake == nil {
 		c.ticker = time.NewTicker(pollEvery)
 		c.opts.Wake = c.ticker.C
@@ -185,10 +213,15 @@ func (c *Collector) add(i int, s Source, saved Positions) {
 			}
 		}
 		c.streams = append(c.streams, &stream{location: s.Location, journal: true, at: at})
+	case s.Format == "command" || s.Format == "full_command":
+		c.commands = append(c.commands, newCommand(s, saved.Commands[commandKey(s)]))
 	case s.Location == "-":
 		c.streams = append(c.streams, &stream{location: s.Location})
 	default:
-		c.sources = append(c.sources, &source{Source: s, index: i, started: slices.Contains(saved.Sources, s.Location)})
+		format, _ := formatOf(s.Format) // checked before
+		c.sources = append(c.sources, &source{
+			Source: s, format: format, host: c.opts.Host, zone: c.opts.Zone, index: i, started: slices.Contains(saved.Sources, s.Location),
+		})
 	}
 }
 
@@ -196,16 +229,8 @@ func (c *Collector) add(i int, s Source, saved Positions) {
 func check(sources []Source) error {
 	var errs []error
 	for i, s := range sources {
-		_, badGlob := filepath.Match(s.Location, "")
-		switch {
-		case s.Location == "":
-			errs = append(errs, fmt.Errorf("localfile number %d: no location; name a file", i+1))
-		case s.Format == "journald":
-		case !slices.Contains(plainFormats, s.Format):
-			errs = append(errs, fmt.Errorf("localfile %q: log_format %q is not supported; use one of %s, journald",
-				s.Location, s.Format, strings.Join(plainFormats, ", ")))
-		case badGlob != nil:
-			errs = append(errs, fmt.Errorf("localfile %q: %w; close every [ with a ]", s.Location, badGlob))
+		if err := s.Check(); err != nil {
+			errs = append(errs, fmt.Errorf("localfile number %d: %w", i+1, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -267,7 +292,7 @@ func (c *Collector) collect(max int) (Batch, bool) {
 
 func (c *Collector) ended() bool {
 	open := func(s *stream) bool { return !s.ended }
-	return len(c.sources) == 0 && !slices.ContainsFunc(c.streams, open)
+	return len(c.sources)+len(c.commands) == 0 && !slices.ContainsFunc(c.streams, open)
 }
 
 // positions returns how far everything has been given out.
@@ -288,6 +313,15 @@ func (c *Collector) positions() Positions {
 			}
 			p.Journals[s.location] = s.at
 		}
+	}
+	for _, cmd := range c.commands {
+		if cmd.last.IsZero() {
+			continue
+		}
+		if p.Commands == nil {
+			p.Commands = map[string]time.Time{}
+		}
+		p.Commands[cmd.location] = cmd.last
 	}
 	return p
 }
@@ -320,6 +354,11 @@ func (c *Collector) Close() error {
 	for _, s := range c.streams {
 		s.wait()
 	}
+	for _, cmd := range c.commands {
+		if cmd.done != nil {
+			<-cmd.done
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -338,6 +377,6 @@ func (b *batch) took(n int64) {
 	b.busy = b.busy || n > 0
 }
 
-func (b *batch) line(location string, l line) {
-	b.lines = append(b.lines, Line{Location: location, Text: string(l.text), Cut: l.cut, Offset: l.off})
+func (b *batch) line(f *file, text string, cut bool, off int64) {
+	b.lines = append(b.lines, Line{Location: f.path, Text: text, Cut: cut, Offset: off})
 }

@@ -21,6 +21,9 @@ type writer struct {
 	line int
 	half string // what an unfinished line still wants
 	want []string
+
+	moved  bool // its file has been renamed, and it does not know yet
+	copied bool // its file has been copied, and is to be truncated
 }
 
 func (w *writer) write(text string) {
@@ -44,6 +47,7 @@ func (w *writer) next(pad int) string {
 }
 
 func (w *writer) finish() {
+	w.truncate()
 	if w.half != "" {
 		w.write(w.half + "\n")
 		w.half = ""
@@ -66,23 +70,84 @@ func (w *writer) partial(pad int) {
 
 // rename is logrotate's: log.1 becomes log.2 and so on. The daemon keeps the old file open until it is told to reopen.
 func (w *writer) rename(create bool) {
-	if _, err := os.Stat(w.o.path(w.name)); err != nil {
+	if _, err := os.Stat(w.o.path(w.name)); err != nil || w.copied {
 		return
 	}
-	for i := 20; i > 0; i-- {
-		_ = os.Rename(w.o.path(fmt.Sprintf("%s.%d", w.name, i)), w.o.path(fmt.Sprintf("%s.%d", w.name, i+1)))
-	}
+	w.shift()
 	w.o.rename(w.name, w.name+".1")
+	w.moved = true
 	if create {
 		w.o.append(w.name, "")
 	}
 }
 
+func (w *writer) shift() {
+	for i := 60; i > 0; i-- {
+		for _, ext := range []string{"", ".gz", ".zst"} {
+			_ = os.Rename(w.o.path(fmt.Sprintf("%s.%d%s", w.name, i, ext)), w.o.path(fmt.Sprintf("%s.%d%s", w.name, i+1, ext)))
+		}
+	}
+}
+
 func (w *writer) reopen() {
+	if w.copied {
+		return
+	}
 	w.finish()
 	if w.open != nil {
 		_ = w.open.Close()
 		w.open = nil
+	}
+	w.moved = false
+}
+
+// copy and truncate are logrotate's copytruncate, of which the daemon knows nothing. It writes nothing in between: that would be lost to everybody.
+func (w *writer) copy() {
+	if w.moved {
+		w.reopen()
+	}
+	data, err := os.ReadFile(w.o.path(w.name))
+	if err != nil || w.copied {
+		return
+	}
+	w.shift()
+	w.o.append(w.name+".1", string(data))
+	w.copied = true
+}
+
+func (w *writer) truncate() {
+	if w.copied {
+		w.o.truncate(w.name)
+		w.copied = false
+	}
+}
+
+// pack replaces an older generation by a packed one. half leaves both for now: it has been killed, or is not ready yet.
+func (w *writer) pack(n int, zstd, half bool) {
+	name := w.o.path(fmt.Sprintf("%s.%d", w.name, n))
+	st, err := os.Stat(name)
+	if err != nil || n == 1 && (w.moved || w.copied) {
+		return
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		w.o.t.Fatal(err)
+	}
+	packed, ext := gz(w.o.t, string(data)), ".gz"
+	if zstd {
+		packed, ext = zst(w.o.t, string(data)), ".zst"
+	}
+	if half {
+		packed = packed[:len(packed)/2]
+	}
+	if err := os.WriteFile(name+ext, packed, 0o600); err != nil {
+		w.o.t.Fatal(err)
+	}
+	if err := os.Chtimes(name+ext, st.ModTime(), st.ModTime()); err != nil {
+		w.o.t.Fatal(err)
+	}
+	if !half {
+		_ = os.Remove(name)
 	}
 }
 
@@ -115,14 +180,19 @@ func TestModel(t *testing.T) {
 			"rotate": func(rt *rapid.T) {
 				w(rt).rename(rapid.Bool().Draw(rt, "create"))
 			},
-			"reopen": func(rt *rapid.T) { w(rt).reopen() },
+			"reopen":   func(rt *rapid.T) { w(rt).reopen() },
+			"copy":     func(rt *rapid.T) { w(rt).copy() },
+			"truncate": func(rt *rapid.T) { w(rt).truncate() },
 			"copytruncate": func(rt *rapid.T) {
 				w := w(rt)
-				w.reopen()
-				rest(rt) // what is truncated unread is lost to everybody
-				if _, err := os.Stat(o.path(w.name)); err == nil {
-					o.truncate(w.name)
+				w.copy()
+				w.truncate()
+				if grow := rapid.IntRange(0, 30).Draw(rt, "n"); grow > 0 {
+					w.lines(grow, rapid.IntRange(0, 300).Draw(rt, "pad"))
 				}
+			},
+			"pack": func(rt *rapid.T) {
+				w(rt).pack(rapid.IntRange(1, 3).Draw(rt, "n"), rapid.Bool().Draw(rt, "zstd"), rapid.IntRange(0, 3).Draw(rt, "half") == 0)
 			},
 			"look": rest,
 			"time": func(rt *rapid.T) { o.now = o.now.Add(time.Duration(rapid.IntRange(1, 50).Draw(rt, "s")) * time.Second) },
@@ -143,6 +213,7 @@ func TestModel(t *testing.T) {
 			},
 		})
 		for _, w := range writers {
+			w.truncate()
 			w.reopen()
 			rest(rt)
 			w.lines(1, 0)

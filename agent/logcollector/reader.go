@@ -1,16 +1,11 @@
 package logcollector
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/yagura-hids/yagura/internal/event"
 )
@@ -22,7 +17,7 @@ type Reader struct {
 	file     *os.File
 	size     int64
 	read     *counter
-	zstd     *zstd.Decoder
+	done     func()
 }
 
 // Open opens a log: a path, or "-" for the standard input. What gzip or zstd packed is unpacked, told by its first bytes and not by its name.
@@ -54,20 +49,11 @@ func Open(path string) (*Reader, error) {
 
 func newReader(location string, f *os.File, size int64) (*Reader, error) {
 	r := &Reader{location: location, file: f, size: size, read: &counter{r: f}}
-	in := bufio.NewReaderSize(r.read, chunk)
-	head, _ := in.Peek(4) // an error comes again with the first read
-	var src io.Reader = in
-	var err error
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		src, err = gzip.NewReader(in)
-	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		r.zstd, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
-		src = r.zstd
-	}
+	src, _, done, err := unpacked(r.read)
 	if err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", location, err)
 	}
+	r.done = done
 	r.lines = newLineReader(src, event.MaxText)
 	return r, nil
 }
@@ -91,9 +77,7 @@ func (r *Reader) Progress() (read, size int64) { return r.read.n.Load(), r.size 
 
 // Close closes the log, but not the standard input.
 func (r *Reader) Close() error {
-	if r.zstd != nil {
-		r.zstd.Close()
-	}
+	r.done()
 	if r.file == os.Stdin {
 		return nil
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,7 +17,7 @@ var errNotRegular = errors.New("is not a regular file; name files, or a pattern 
 
 // expand returns the paths that the source means at now, and whether it is a pattern.
 func (s *source) expand(now time.Time) (paths []string, pattern bool) {
-	path := s.Location
+	path := expandVars(s.Location)
 	if strings.Contains(path, "%") {
 		path = strftime.Format(path, now)
 	}
@@ -42,10 +41,7 @@ func (c *Collector) restore(saved []Position) {
 		if i < 0 {
 			continue
 		}
-		f := newFile(c.sources[i], p.Path)
-		f.id, f.head, f.head0 = identity{p.Dev, p.Inode}, p.Head, min(max(p.HeadLen, 0), headSize)
-		f.lines.reset(max(p.Offset, 0), p.Skip)
-		f.gone, f.restored = p.Gone, true
+		f := restoredFile(c.sources[i], p)
 		if old := last[p.Path]; old != nil && p.Offset == 0 {
 			f.after = old
 		} else if old != nil {
@@ -70,12 +66,16 @@ func (c *Collector) scan() {
 			}
 			c.report(s.Location, msg)
 		}
+		listed := map[string]bool{}
+		for _, p := range paths {
+			listed[p] = true
+		}
 		for _, p := range paths {
 			key := s.Location // of what is reported: one for all days of a dated name
 			if pattern {
 				key = p
 			}
-			c.look(s, p, key, holders[p])
+			c.look(s, p, key, holders[p], older(p, listed))
 		}
 		c.dirty = c.dirty || !s.started
 		s.started = true
@@ -92,10 +92,12 @@ func (c *Collector) scan() {
 			c.between(f)
 		}
 	}
+	c.changedBeside()
 	slices.SortStableFunc(c.files, func(a, b *file) int {
 		return cmp.Or(cmp.Compare(a.source.index, b.source.index), cmp.Compare(a.path, b.path))
 	})
 	c.startStreams()
+	c.startCommands()
 }
 
 // index returns the newest file that was known under each path, and brings c.ids up to date.
@@ -112,16 +114,20 @@ func (c *Collector) index() map[string]*file {
 }
 
 // look sees to it that the file at path is followed. holder is the one that was there before: maybe the same, maybe its predecessor.
-func (c *Collector) look(s *source, path, key string, holder *file) {
-	st, err := os.Stat(path)
-	if err == nil && !st.Mode().IsRegular() {
+// older says that it has the name of another's older generation: unknown it is no log of its own, but looked for when the log needs it.
+func (c *Collector) look(s *source, path, key string, holder *file, older bool) {
+	st, err := stat(path)
+	if err == nil && !st.regular {
 		err = errNotRegular
 	}
 	if err != nil {
 		c.report(key, openTrouble(err))
 		return
 	}
-	f := c.find(st, holder)
+	f := c.find(st.id, path, holder)
+	if f == nil && older {
+		return
+	}
 	if f != nil && f.scan == c.scans {
 		return // the same file under two names
 	}
@@ -139,49 +145,50 @@ func (c *Collector) look(s *source, path, key string, holder *file) {
 	c.report(key, "")
 }
 
-// find returns the file that st describes. A device may have another number after a reboot, so a file restored at its own path may, too.
-func (c *Collector) find(st os.FileInfo, holder *file) *file {
-	id, _ := identify(st)
-	if f := c.ids[id]; f != nil {
+// find returns the file that has the id. A device may have another number after a reboot, so a file restored at its own path may, too.
+// A restored file found at another path counts only if it begins as it did: inodes are used again.
+func (c *Collector) find(id identity, path string, holder *file) *file {
+	f := c.ids[id]
+	if f == nil && holder != nil && holder.handle == nil && holder.id.inode == id.inode {
+		f = holder
+	}
+	if f == nil || f.handle != nil || f.path == path {
 		return f
 	}
-	if holder != nil && holder.handle == nil && holder.id.inode == id.inode {
-		return holder
+	h, err := openLog(path)
+	if err != nil {
+		return f
 	}
-	return nil
+	defer func() { _ = h.Close() }() // it was only read
+	if head, err := readHead(h); err == nil && !f.mark.begins(head) {
+		return nil
+	}
+	return f
 }
 
-// open opens the file at path: as known, if it is that one, otherwise as a new one.
+// open opens the file at path: the known one, or a new one.
 func (c *Collector) open(s *source, path string, known, holder *file) (*file, error) {
 	if known != nil {
-		if err := known.open(path); err != nil {
+		err := known.open(path)
+		if err != nil {
 			known.scan = c.scans // it is there: keep its position
-			return nil, err
 		}
-		same, err := known.same()
-		if err != nil || same {
-			return known, err
-		}
-		c.dirty = true
-		_ = known.close()
-		known.forgotten = true // its inode serves another file now, or it was truncated; either way from the start
-		if holder == known {
-			holder = nil
-		}
+		return known, err
 	}
 	f := newFile(s, path)
 	if err := f.open(path); err != nil {
 		return nil, err
+	}
+	if _, err := f.same(); err != nil {
+		return nil, errors.Join(err, f.close())
 	}
 	if !s.started && !s.FromStart {
 		if err := f.toEnd(); err != nil {
 			return nil, errors.Join(err, f.close())
 		}
 	}
-	if _, err := f.same(); err != nil {
-		return nil, errors.Join(err, f.close())
-	}
-	f.after, f.fresh = holder, true
+	f.follow(holder)
+	f.fresh = true
 	c.files = append(c.files, f)
 	c.ids[f.id] = f
 	c.dirty = true
@@ -216,7 +223,7 @@ func (c *Collector) missed(f *file) {
 			f.quiet = c.now
 			return
 		}
-		if c.succeeded(f) {
+		if c.succeeded(f) && f.mark.n > 0 {
 			c.opts.Report(fmt.Sprintf("%s: the file read last was rotated away and is not beside it any more; what it held after byte %d is not read",
 				f.path, f.lines.off))
 		}
@@ -237,80 +244,22 @@ func (c *Collector) succeeded(f *file) bool {
 	return slices.ContainsFunc(c.files, func(g *file) bool { return g != f && g.path == f.path && g.scan == c.scans })
 }
 
-// search looks for a file that was renamed while nobody read: beside its path, by inode and fingerprint.
-func (c *Collector) search(f *file) bool {
-	for _, s := range siblings(f.path) {
-		if s.id.inode != f.id.inode || f.open(s.path) != nil {
+// older tells whether path is the name of an older generation of another of the paths listed.
+func older(path string, listed map[string]bool) bool {
+	for i := len(path) - 1; i > 0; i-- {
+		if !strings.ContainsAny(path[i:i+1], ".-_") {
 			continue
 		}
-		same, err := f.same()
-		if err == nil && (same || rotatedName(f.path, s.path)) {
-			if !same { // truncated before it was rotated, or a later one with its inode: not read either way
-				f.restart()
-			}
-			return true
+		if listed[path[:i]] {
+			stamp, _ := rotatedStamp(path[:i], path)
+			return stamp != ""
 		}
-		_ = f.close()
+		if log := path[:i] + filepath.Ext(path); log != path && listed[log] {
+			stamp, _ := rotatedStamp(log, path)
+			return stamp != ""
+		}
 	}
 	return false
-}
-
-// between queues the files that were at f's path after its predecessor and were rotated away before anybody saw them.
-func (c *Collector) between(f *file) {
-	old := f.after
-	if old == nil || old.handle == nil {
-		return
-	}
-	beside := siblings(f.path)
-	i := slices.IndexFunc(beside, func(s sibling) bool { return s.id == old.id })
-	if i < 0 {
-		return
-	}
-	for _, s := range beside[i+1:] {
-		if !rotatedName(f.path, s.path) || s.size == 0 || slices.ContainsFunc(c.files, func(g *file) bool { return g.id == s.id }) {
-			continue
-		}
-		g := newFile(f.source, f.path)
-		if g.open(s.path) != nil {
-			continue
-		}
-		g.after, g.quiet = f.after, c.now
-		f.after = g
-		c.files = slices.Insert(c.files, slices.Index(c.files, f), g)
-	}
-}
-
-// rotatedName tells whether path looks like an older generation of the log: "auth.log.1", "auth.log-20261123".
-func rotatedName(log, path string) bool {
-	tail, ok := strings.CutPrefix(path, log)
-	return ok && len(tail) > 1 && strings.ContainsAny(tail[:1], ".-") && strings.Trim(tail[1:], "0123456789.-_T") == ""
-}
-
-// sibling is a file in the same directory.
-type sibling struct {
-	path  string
-	id    identity
-	size  int64
-	mtime time.Time
-}
-
-// siblings returns the regular files in path's directory, the one written to last at the end.
-func siblings(path string) []sibling {
-	entries, _ := os.ReadDir(filepath.Dir(path)) // what can't be listed holds nothing to be found
-	var out []sibling
-	for _, e := range entries {
-		st, err := e.Info()
-		if err != nil || !st.Mode().IsRegular() {
-			continue
-		}
-		id, _ := identify(st)
-		out = append(out, sibling{filepath.Join(filepath.Dir(path), e.Name()), id, st.Size(), st.ModTime()})
-	}
-	slices.SortStableFunc(out, func(a, b sibling) int {
-		// auth.log.10 is older than auth.log.2
-		return cmp.Or(a.mtime.Compare(b.mtime), cmp.Compare(len(b.path), len(a.path)), cmp.Compare(b.path, a.path))
-	})
-	return out
 }
 
 func (c *Collector) dropForgotten() {

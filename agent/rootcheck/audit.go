@@ -132,7 +132,7 @@ func (a *audit) file(ctx context.Context, path string, pp *policyPattern) (bool,
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return false, nil //nolint:nilerr // it's not there, or nobody can say
+		return false, nil // it's not there, or nobody can say
 	case pp == nil:
 		return true, nil
 	case !info.Mode().IsRegular():
@@ -140,9 +140,9 @@ func (a *audit) file(ctx context.Context, path string, pp *policyPattern) (bool,
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return false, nil //nolint:nilerr // as above
+		return false, nil // as above
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // nothing was written
 	return a.lines(ctx, f, pp)
 }
 

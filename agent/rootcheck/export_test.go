@@ -30,3 +30,12 @@ func ParseTrojans(file, text string, faults *osxml.Faults) int {
 
 // Lstat sets what stands for os.Lstat.
 func (r *Rootcheck) Lstat(lstat func(path string) (fs.FileInfo, error)) { r.lstat = lstat }
+
+// MatchLine tells whether a pattern holds for a line.
+func MatchLine(source, line string) (bool, error) {
+	p, err := parsePattern(source)
+	if err != nil {
+		return false, err
+	}
+	return p.text(line), nil
+}

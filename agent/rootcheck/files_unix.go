@@ -84,7 +84,7 @@ func (s *scan) sums(ctx context.Context, path string) (string, error) {
 	none := " MD5=n/a SHA1=n/a SHA256=n/a"
 	f, err := openRegular(path)
 	if err != nil {
-		return none, nil //nolint:nilerr // no regular file, or one that can't be read
+		return none, nil // no regular file, or one that can't be read
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	h5, h1, h256 := md5.New(), sha1.New(), sha256.New()
@@ -93,7 +93,7 @@ func (s *scan) sums(ctx context.Context, path string) (string, error) {
 	case ctx.Err() != nil:
 		return none, ctx.Err()
 	case err != nil || n > maxRead:
-		return none, nil //nolint:nilerr // it can't be read, or not in reasonable time
+		return none, nil // it can't be read, or not in reasonable time
 	}
 	return fmt.Sprintf(" MD5=%x SHA1=%x SHA256=%x", h5.Sum(nil), h1.Sum(nil), h256.Sum(nil)), nil
 }
@@ -162,7 +162,7 @@ func devices(ctx context.Context, s *scan) error {
 		}
 		switch {
 		case err != nil:
-			return nil
+			return nil //nolint:nilerr // gone, or not for us
 		case path != root && (devNames[d.Name()] || devPaths["/dev"+strings.TrimPrefix(path, root)]):
 			if d.IsDir() {
 				return fs.SkipDir

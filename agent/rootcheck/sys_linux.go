@@ -9,7 +9,7 @@ func fileSystem(dir string) fsKind {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return fsKind{}
 	}
-	switch uint32(st.Type) { //nolint:unconvert // not of the same type on each architecture
+	switch uint32(st.Type) { // not of the same type on each architecture
 	case unix.EXT4_SUPER_MAGIC, unix.TMPFS_MAGIC: // ext2 and ext3 have the same number
 		return fsKind{links: true}
 	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.SELINUX_MAGIC, unix.DEBUGFS_MAGIC,

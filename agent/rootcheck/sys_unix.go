@@ -28,9 +28,8 @@ var (
 type walk struct {
 	*scan
 	ignore map[string]bool
-	read   []string           // readDirs as they are here, links resolved
-	kinds  map[uint64]fsKind  // by device
-	done   map[[2]uint64]bool // directories that were begun with, by device and inode
+	read   []string          // readDirs as they are here, links resolved
+	kinds  map[uint64]fsKind // by device
 }
 
 // fsKind is what a file system's numbers can be relied on for.
@@ -83,7 +82,7 @@ func (w *walk) dir(ctx context.Context, dir string) error {
 		return nil //nolint:nilerr // gone meanwhile
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	kind := w.kind(dir, uint64(st.Dev)) //nolint:unconvert // not of the same type on each system
+	kind := w.kind(dir, uint64(st.Dev)) // not of the same type on each system
 	if kind.pseudo || kind.remote && w.conf.SkipNFS {
 		return nil
 	}
@@ -91,7 +90,7 @@ func (w *walk) dir(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if kind.links && int(st.Nlink) != len(dirs)+2 { //nolint:unconvert // as above
+	if kind.links && int(st.Nlink) != len(dirs)+2 {
 		w.linkCount(dir)
 	}
 	for _, path := range dirs {
@@ -106,7 +105,7 @@ func (w *walk) dir(ctx context.Context, dir string) error {
 func (w *walk) entries(ctx context.Context, dir string) (dirs []string, err error) {
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil, nil //nolint:nilerr // gone, or not for us
+		return nil, nil // gone, or not for us
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	var hidden []string
@@ -123,7 +122,7 @@ func (w *walk) entries(ctx context.Context, dir string) (dirs []string, err erro
 		}
 		if err != nil {
 			w.hiddenFromStat(dir, hidden)
-			return dirs, nil //nolint:nilerr // its end, or gone
+			return dirs, nil // its end, or gone
 		}
 	}
 }

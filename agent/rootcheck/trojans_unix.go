@@ -60,7 +60,7 @@ func (s *scan) places(file string) (paths []string) {
 func (s *scan) trojan(ctx context.Context, p *suspect) error {
 	f, err := openRegular(p.path)
 	if err != nil {
-		return nil //nolint:nilerr // not installed
+		return nil // not installed
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	runs := &runs{open: p.signatures}

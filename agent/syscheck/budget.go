@@ -18,7 +18,7 @@ const (
 )
 
 // A scan waits as soon as it is so far ahead of its budget: shorter waits cost more than they bring.
-const ahead = 20 * time.Millisecond
+const patience = 20 * time.Millisecond
 
 // Memory is short when processes stand still for it for so many percent of ten seconds, or when less than this part of it can be had.
 const (
@@ -46,7 +46,7 @@ func (s *Syscheck) stepper(fast bool) func(ctx context.Context, n int) error {
 	return func(ctx context.Context, n int) error {
 		s.progress.bytes.Add(int64(n))
 		now := s.o.Now()
-		if wait := b.spend(now, threadTime(), int64(n)); wait > ahead {
+		if wait := b.spend(now, threadTime(), int64(n)); wait > patience {
 			if err := s.wait(ctx, wait); err != nil {
 				return err
 			}

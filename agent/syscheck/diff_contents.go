@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 	bolt "go.etcd.io/bbolt"
@@ -25,10 +24,10 @@ import (
 // others: whenever the agent is killed, the next difference is the one from what was told last. The bucket's sequence counts its bytes.
 var bucketContents = []byte("contents")
 
-const (
-	maxContent  = 1 << 20  // of a file
-	maxContents = 64 << 20 // of all, as kept
-)
+const maxContent = 1 << 20 // of a file
+
+// maxContents is how much is kept of all, packed. Tests have less.
+var maxContents uint64 = 64 << 20
 
 // What stands in place of a difference.
 const (
@@ -57,13 +56,14 @@ func (c *content) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *content) text() bool {
-	return !c.large && !bytes.Contains(c.buf.Bytes(), []byte{0}) && utf8.Valid(c.buf.Bytes())
+// isText tells whether it is text, in whatever encoding that knows no zeros.
+func (c *content) isText() bool {
+	return !c.large && !bytes.Contains(c.buf.Bytes(), []byte{0})
 }
 
 // packed returns what is to be kept of it.
 func (c *content) packed() []byte {
-	if !c.text() {
+	if !c.isText() {
 		return []byte{}
 	}
 	z := packers.Get().(*zstd.Encoder)
@@ -76,7 +76,7 @@ func (c *content) diff(was []byte) (string, error) {
 	switch {
 	case c.large:
 		return diffLarge, nil
-	case !c.text():
+	case !c.isText():
 		return diffBinary, nil
 	case len(was) == 0:
 		return "", nil

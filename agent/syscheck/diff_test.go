@@ -155,7 +155,7 @@ func apply(t *testing.T, text, diff string) string {
 // TestUnifiedIsShortest compares with what diff makes of random texts.
 func TestUnifiedIsShortest(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
-	dir := t.TempDir()
+	dir := tempDir(t)
 	for range 100 {
 		a, b := mixed(r.Uint64(), r.IntN(25)), mixed(r.Uint64(), r.IntN(25))
 		write(t, filepath.Join(dir, "a"), string(a))
@@ -169,7 +169,7 @@ func TestUnifiedIsShortest(t *testing.T) {
 		_, rest, _ := strings.Cut(string(out), "\n")
 		_, theirs, _ := strings.Cut(rest, "\n")
 		ours := syscheck.Unified(a, b)
-		if changes(ours) > changes(theirs) {
+		if edits(ours) > edits(theirs) {
 			t.Errorf("%q, diff has %q", ours, theirs)
 		}
 		if got := apply(t, string(a), ours); got != string(b) {
@@ -178,7 +178,7 @@ func TestUnifiedIsShortest(t *testing.T) {
 	}
 }
 
-func changes(diff string) (n int) {
+func edits(diff string) (n int) {
 	for line := range strings.Lines(diff) {
 		if line[0] == '+' || line[0] == '-' {
 			n++

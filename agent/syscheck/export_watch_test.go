@@ -2,6 +2,9 @@ package syscheck
 
 import (
 	"context"
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/internal/syscheck"
 	"time"
 )
@@ -76,3 +79,68 @@ func (a Audit) Kept() int {
 
 // AuditText is auditText.
 var AuditText = auditText
+
+// Value is value, for tests.
+type Value struct {
+	Name string
+	Kind uint32
+	Data []byte
+}
+
+// Hive is hive, for tests: the subkeys and values of a key.
+type Hive func(path string, bits int) (subkeys []string, values []Value, subErr, valueErr, err error)
+
+func (h Hive) open(path string, bits int) (hiveKey, error) {
+	k := testKey{}
+	subs, values, subErr, valueErr, err := h(path, bits)
+	k.subs, k.subErr, k.valueErr = subs, subErr, valueErr
+	for _, v := range values {
+		k.list = append(k.list, value{v.Name, v.Kind, v.Data})
+	}
+	return k, err
+}
+
+type testKey struct {
+	subs             []string
+	list             []value
+	subErr, valueErr error
+}
+
+func (k testKey) subkeys() ([]string, error) { return k.subs, k.subErr }
+func (k testKey) values() ([]value, error)   { return k.list, k.valueErr }
+func (testKey) close()                       {}
+
+// SetHive has the registry be another one.
+func (s *Syscheck) SetHive(h Hive) { s.hive = h }
+
+// ValuesText is valuesText.
+func ValuesText(list []Value) string {
+	var values []value
+	for _, v := range list {
+		values = append(values, value{v.Name, v.Kind, v.Data})
+	}
+	return string(valuesText(values))
+}
+
+// Texts returns how many contents are kept, and their size as the bucket counts it and as it is.
+func Texts(t interface{ Fatal(...any) }, s *spool.Spool) (n, counted, size int) {
+	err := s.View(func(tx *bolt.Tx) error {
+		b := textsOf(tx)
+		if b == nil {
+			return nil
+		}
+		counted = int(b.Sequence())
+		return b.ForEach(func(_, v []byte) error { n, size = n+1, size+len(v); return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, counted, size
+}
+
+// SetMaxContents sets the room for contents, and returns what sets it back.
+func SetMaxContents(n uint64) func() {
+	old := maxContents
+	maxContents = n
+	return func() { maxContents = old }
+}

@@ -2,6 +2,8 @@ package syscheck
 
 import (
 	"os"
+
+	"golang.org/x/sys/windows"
 )
 
 // file is an open file.
@@ -20,7 +22,9 @@ func statPath(path string, follow bool) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fromInfo(path, fi), nil
+	k := fromInfo(fi)
+	k.identify(path, follow)
+	return k, nil
 }
 
 // openFile opens a file to read it.
@@ -33,11 +37,13 @@ func openFile(path string, _ bool) (*file, *known, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &file{f}, fromInfo(path, fi), nil
+	k := fromInfo(fi)
+	k.identifyHandle(windows.Handle(f.Fd()))
+	return &file{f}, k, nil
 }
 
 // fromInfo makes a record of what Go tells; st_mode is made of the few bits that there are.
-func fromInfo(_ string, fi os.FileInfo) *known {
+func fromInfo(fi os.FileInfo) *known {
 	k := &known{size: fi.Size(), mode: uint32(fi.Mode().Perm()), sec: fi.ModTime().Unix(), nsec: uint32(fi.ModTime().Nanosecond())}
 	k.sec = min(max(k.sec, firstSecond), lastSecond)
 	switch {

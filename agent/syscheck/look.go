@@ -41,7 +41,7 @@ const bufferSize = 64 << 10
 type looker struct {
 	prefilter []string
 	step      func(ctx context.Context, bytes int) error // called now and then, with what was read since; it may wait
-	buf       []byte
+	fast      bool                                       // may use another core to read
 	md5       hash.Hash
 	sha1      hash.Hash
 	sha256    hash.Hash
@@ -49,8 +49,8 @@ type looker struct {
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
 
-func newLooker(prefilter []string, step func(ctx context.Context, bytes int) error) *looker {
-	return &looker{prefilter: prefilter, step: step, md5: md5.New(), sha1: sha1.New(), sha256: sha256.New()}
+func newLooker(prefilter []string, fast bool, step func(ctx context.Context, bytes int) error) *looker {
+	return &looker{prefilter: prefilter, fast: fast, step: step, md5: md5.New(), sha1: sha1.New(), sha256: sha256.New()}
 }
 
 // errChanged is that a path is something else now than a moment ago.
@@ -147,19 +147,16 @@ func (l *looker) hash(ctx context.Context, k *known, path string, content io.Rea
 
 // sum reads r to its end and sets the hashes.
 func (l *looker) sum(ctx context.Context, k *known, r io.Reader) (trouble, err error) {
-	if l.buf == nil {
-		b := buffers.Get().(*[]byte)
-		defer func() { buffers.Put(b); l.buf = nil }()
-		l.buf = *b
-	}
+	next, stop := l.chunks(r)
+	defer stop()
 	used := l.hashes(k.check)
 	for {
-		n, err := r.Read(l.buf)
+		chunk, err := next()
 		for _, h := range used {
-			h.Write(l.buf[:n])
+			h.Write(chunk)
 		}
-		if n > 0 {
-			if err := l.step(ctx, n); err != nil {
+		if len(chunk) > 0 {
+			if err := l.step(ctx, len(chunk)); err != nil {
 				return nil, err
 			}
 		}
@@ -182,6 +179,19 @@ func (l *looker) sum(ctx context.Context, k *known, r io.Reader) (trouble, err e
 		}
 	}
 	return nil, nil
+}
+
+// chunks returns a function that returns r's bytes, a chunk at each call, which is gone at the next one, and one that must be called at the end.
+func (l *looker) chunks(r io.Reader) (next func() ([]byte, error), stop func()) {
+	if large, ok := r.(*io.LimitedReader); ok && l.fast && large.N >= aheadSize {
+		return ahead(r)
+	}
+	buf := buffers.Get().(*[]byte)
+	next = func() ([]byte, error) {
+		n, err := r.Read(*buf)
+		return (*buf)[:n], err
+	}
+	return next, func() { buffers.Put(buf) }
 }
 
 // hashes returns those that check asks for, reset.

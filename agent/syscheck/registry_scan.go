@@ -101,7 +101,7 @@ func (rs *registryScan) compareKey(r *Registry, k keySeen) error {
 	default:
 		c.Type = syscheck.Baseline
 	}
-	if c.Diff, err = rs.diffKey(r, at, k); err != nil {
+	if c.Diff, err = rs.diffKey(r, at, k, c.Type); err != nil {
 		rs.tellTrouble(k.path, err)
 	}
 	rs.tellKey(c, at, raw, was)
@@ -117,7 +117,7 @@ func (rs *registryScan) tellKey(c syscheck.Change, at, raw, was []byte) {
 }
 
 // diffKey returns which values changed since they were kept.
-func (rs *registryScan) diffKey(r *Registry, at []byte, k keySeen) (string, error) {
+func (rs *registryScan) diffKey(r *Registry, at []byte, k keySeen, what string) (string, error) {
 	was, err := rs.textAt(at)
 	if err != nil {
 		return "", err
@@ -126,7 +126,7 @@ func (rs *registryScan) diffKey(r *Registry, at []byte, k keySeen) (string, erro
 		if was != nil {
 			rs.pending.setText(at, nil)
 		}
-		if r.ReportChanges && was != nil {
+		if r.ReportChanges && what == syscheck.Modified {
 			return diffNoDiff, nil
 		}
 		return "", nil
@@ -134,7 +134,7 @@ func (rs *registryScan) diffKey(r *Registry, at []byte, k keySeen) (string, erro
 	now := &content{}
 	_, _ = now.Write(k.text) // never fails
 	rs.pending.setText(at, now.packed())
-	if was == nil {
+	if what != syscheck.Modified {
 		return "", nil
 	}
 	return now.diff(was)

@@ -65,7 +65,7 @@ func (s *Syscheck) starting(ctx context.Context) error {
 
 // walkAll does the work of a scan, on a goroutine of its own.
 func (s *Syscheck) walkAll(ctx context.Context, fast bool) error {
-	in := &round{look: newLooker(s.conf.Prefilter, s.stepper(fast))}
+	in := &round{look: newLooker(s.conf.Prefilter, fast, s.stepper(fast))}
 	err := s.join(ctx, "", func(path string, r *root) error {
 		s.progress.looked.Add(1)
 		_, err := s.visit(ctx, in, path, r) // whoever is busy with it tells

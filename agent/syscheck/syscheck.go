@@ -31,6 +31,7 @@ type Options struct {
 	Now    func() time.Time                       // nil for time.Now
 	After  func(d time.Duration) <-chan time.Time // nil for time.After
 	Proc   string                                 // where the kernel tells of memory; "" for /proc
+	Audit  string                                 // what auditd writes; "" for /var/log/audit/audit.log
 }
 
 // Stats is what there is to know of a Syscheck at the moment.
@@ -114,6 +115,9 @@ func New(conf Config, o Options) (*Syscheck, error) {
 	if o.Proc == "" {
 		o.Proc = "/proc"
 	}
+	if o.Audit == "" {
+		o.Audit = "/var/log/audit/audit.log"
+	}
 	s := &Syscheck{conf: conf, o: o, looking: map[string]bool{}, told: map[string]bool{}, names: map[string]string{}, held: newHeld(), pending: newPending(), hive: systemHive{}}
 	t, err := newTree(&conf)
 	if err != nil {
@@ -123,7 +127,7 @@ func New(conf Config, o Options) (*Syscheck, error) {
 	if s.noDiff, err = compile("nodiff", conf.NoDiff); err != nil {
 		return nil, err
 	}
-	s.audit = audit{path: auditLog, name: s.userName}
+	s.audit = audit{path: o.Audit, name: s.userName}
 	err = o.Spool.View(func(tx *bolt.Tx) (err error) {
 		if s.memory, err = readMemory(tx); err == nil && filesOf(tx) != nil {
 			s.files = filesOf(tx).Stats().KeyN

@@ -5,7 +5,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/agent/syscheck"
@@ -21,12 +24,15 @@ type host struct {
 	dir   string // what is watched
 	spool *spool.Spool
 	conf  syscheck.Config
+	audit string        // auditd's log
+	speed time.Duration // of the clock, if it isn't the usual one
+	mu    sync.Mutex
 	said  []string // reports
 }
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	base := t.TempDir()
+	base := tempDir(t)
 	h := &host{t: t, dir: filepath.Join(base, "tree")}
 	if err := os.Mkdir(h.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -36,7 +42,7 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
-func openSpool(t *testing.T, path, agent string) *spool.Spool {
+func openSpool(t testing.TB, path, agent string) *spool.Spool {
 	t.Helper()
 	s, err := spool.Open(path, spool.Options{Agent: agent, Random: bytes.NewReader([]byte(agent + "01234567")), Gather: -1})
 	if err != nil {
@@ -48,11 +54,30 @@ func openSpool(t *testing.T, path, agent string) *spool.Spool {
 
 func (h *host) new() *syscheck.Syscheck {
 	h.t.Helper()
-	s, err := syscheck.New(h.conf, syscheck.Options{Spool: h.spool, Report: func(msg string) { h.said = append(h.said, msg) }})
+	o := syscheck.Options{Spool: h.spool, Audit: h.audit, Report: h.report}
+	if h.speed > 0 {
+		start := time.Now()
+		o.Now = func() time.Time { return start.Add(h.speed * time.Since(start)) }
+		o.After = func(d time.Duration) <-chan time.Time { return time.After(d / h.speed) }
+	}
+	s, err := syscheck.New(h.conf, o)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return s
+}
+
+func (h *host) report(msg string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.said = append(h.said, msg)
+}
+
+// reports returns what was reported so far.
+func (h *host) reports() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.said)
 }
 
 func (h *host) path(name string) string { return filepath.Join(h.dir, filepath.FromSlash(name)) }
@@ -118,7 +143,7 @@ func (h *host) changes(events []*event.Event) (list []string) {
 func (h *host) name(path string) string {
 	rel, err := filepath.Rel(h.dir, path)
 	h.must(err)
-	return rel
+	return filepath.ToSlash(rel)
 }
 
 func (h *host) want(list ...string) {

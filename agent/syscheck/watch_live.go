@@ -7,9 +7,6 @@ import (
 	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
-// auditLog is where auditd writes.
-const auditLog = "/var/log/audit/audit.log"
-
 func (r *root) isLive() bool { return r.Realtime || r.WhoData }
 
 // newLive returns what watches the Realtime directories, nil if there are none.
@@ -69,7 +66,7 @@ func (t *tree) entersLive(dir string) bool {
 // lookLive looks at what was noticed. One that is gone and one that is new may be one that was moved. Those at which somebody else looks right now,
 // who may have begun before it happened, are returned: they must be looked at again a little later.
 func (s *Syscheck) lookLive(ctx context.Context, list []noticed) (busy []noticed, err error) {
-	in := &round{live: true, look: newLooker(s.conf.Prefilter, s.stepper(true))}
+	in := &round{live: true, look: newLooker(s.conf.Prefilter, false, s.stepper(true))}
 	t := s.tree.Load()
 	visit := func(path string, r *root) error {
 		b, err := s.visit(ctx, in, path, r)

@@ -66,7 +66,7 @@ func TestAudit(t *testing.T) {
 		{"no working directory", records(id, byAlice, `(null)`, `name="hosts" nametype=CREATE`), "/hosts", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "audit.log")
+			path := filepath.Join(tempDir(t), "audit.log")
 			write(t, path, tt.log+"\n")
 			got, err := syscheck.NewAudit(path).Who(tt.path, time.Unix(1_700_000_001, 0))
 			if err != nil || fmt.Sprint(got) != fmt.Sprint(tt.want) {
@@ -78,7 +78,7 @@ func TestAudit(t *testing.T) {
 
 // TestAuditFollows asks while the log grows, is rotated, is cut and is far ahead.
 func TestAuditFollows(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "audit.log")
+	path := filepath.Join(tempDir(t), "audit.log")
 	a := syscheck.NewAudit(path)
 	if _, err := a.Who("/etc/0", time.Unix(1_700_000_000, 0)); !os.IsNotExist(err) {
 		t.Errorf("no log: %v", err)
@@ -141,7 +141,7 @@ func FuzzAudit(f *testing.F) {
 	f.Add(records("1700000000.123:456", byAlice, "2F6574632F6120C3A4", `name="a"`+node+`nametype=CREATE`+none), "/etc/a ä/a")
 	f.Add(records("1700000000.123:456", byAlice, `"/"`, `name="../../a" nametype=CREATE`), "/a")
 	f.Fuzz(func(t *testing.T, log, path string) {
-		file := filepath.Join(t.TempDir(), "audit.log")
+		file := filepath.Join(tempDir(t), "audit.log")
 		write(t, file, log)
 		who, err := syscheck.NewAudit(file).Who(path, time.Unix(1_700_000_000, 0))
 		if err != nil || who != nil && (!filepath.IsAbs(path) || filepath.Clean(path) != path) {

@@ -81,7 +81,7 @@ func (r *running) await(what string, cond func() bool) {
 			return
 		}
 		if time.Now().After(deadline) {
-			r.t.Fatalf("%s: told %q; %q", what, r.lines(), r.said)
+			r.t.Fatalf("%s: told %q; %q", what, r.lines(), r.reports())
 		}
 	}
 }
@@ -99,6 +99,7 @@ func (r *running) lines() (list []string) {
 
 func TestLive(t *testing.T) {
 	h := newHost(t)
+	h.speed = 10
 	h.write("a", "one\n")
 	h.write("d/b", "two\n")
 	h.conf.Directories[0].ReportChanges = true
@@ -124,6 +125,7 @@ func TestLive(t *testing.T) {
 
 func TestLiveLimits(t *testing.T) {
 	h := newHost(t)
+	h.speed = 10
 	h.write("deep/er/still/a", "x")
 	h.write("no/a", "x")
 	h.conf.Directories[0].Recursion = 1
@@ -145,17 +147,29 @@ func TestLiveWho(t *testing.T) {
 	h := newHost(t)
 	h.write("a", "one")
 	h.conf.Directories[0].WhoData = true
+	log := filepath.Join(t.TempDir(), "audit.log")
+	h.audit = log
 	r := h.run()
 	h.write("a", "two")
 	r.await("a change", func() bool { return len(r.told) == 1 })
-	if !slices.ContainsFunc(h.said, func(s string) bool { return strings.Contains(s, "-w "+h.dir+" -p wa -k yagura_fim") }) {
-		t.Errorf("nothing said of how to log who: %q", h.said)
+	if c := r.told[0]; c.Who != nil {
+		t.Errorf("%+v without a log", c.Who)
+	}
+	write(t, log, records(fmt.Sprintf("%d.000:7", time.Now().Unix()), byAlice, `"/"`, fmt.Sprintf("name=%q nametype=NORMAL", h.path("a"))))
+	h.write("a", "three")
+	r.await("another change", func() bool { return len(r.told) == 2 })
+	if c := r.told[1]; c.Who == nil || c.Who.Process != "/usr/bin/vi" || c.Who.User != "root" || c.Who.PID != 902 {
+		t.Errorf("%+v", c.Who)
+	}
+	if !slices.ContainsFunc(h.reports(), func(s string) bool { return strings.Contains(s, "-w "+h.dir+" -p wa -k yagura_fim") }) {
+		t.Errorf("nothing said of how to log who: %q", h.reports())
 	}
 }
 
 // TestLiveNotMissedAtStart changes a file while the agent is away, and at once when it is back.
 func TestLiveNotMissedAtStart(t *testing.T) {
 	h := newHost(t)
+	h.speed = 10
 	h.write("a", "one")
 	r := h.run()
 	r.stop()
@@ -176,7 +190,7 @@ func TestLiveAndScan(t *testing.T) {
 	for w := range 2 {
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(w), 7))
-			for range 1500 {
+			for range 8000 {
 				anything(random, h.dir, out)
 			}
 		})
