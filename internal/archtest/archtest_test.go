@@ -68,7 +68,7 @@ var mayImport = map[string][]string{
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
-		"agent/logcollector", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
+		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
 		"internal/table", "internal/table/bolt",
 	},
 
