@@ -53,14 +53,14 @@ func Reencode(b []byte) ([]byte, bool) {
 		return nil, false
 	}
 	_ = k.record()
-	return k.append(nil), true
+	return k.bytes(), true
 }
 
 // Encoded returns a record with all that there can be in it.
 func Encoded(link string) []byte {
 	k := known{check: 1<<9 - 1, hashed: hashes, size: 123456789, mode: 0o100755, uid: "1000", gid: "1000", sec: 1_800_000_000, nsec: 123_456_789,
 		dev: 64769, inode: 12345678, link: link}
-	return k.append(nil)
+	return k.bytes()
 }
 
 // Key returns a path's key, and the path that it stands for.

@@ -513,7 +513,7 @@ func TestKilled(t *testing.T) {
 		}
 		killed := make(chan struct{})
 		go func() {
-			<-time.After(time.Duration(10+f.rnd.IntN(40*(round+1))) * time.Millisecond) // wherever it is by then
+			<-time.After(time.Duration(10+f.rnd.IntN(40*(round+1))) * time.Millisecond * time.Duration(1+*files/1500)) // wherever it is by then
 			_ = cmd.Process.Kill()
 			close(killed)
 		}()

@@ -172,7 +172,7 @@ func (s *Syscheck) compare(v *sight) {
 	}
 	same := v.seen.equal(v.old)
 	v.seen = v.seen.only(v.root.Check)
-	v.raw = v.seen.append(nil)
+	v.raw = v.seen.bytes()
 	switch {
 	case bytes.Equal(v.raw, v.was):
 		s.firstText(v)
@@ -195,7 +195,7 @@ func (s *Syscheck) emit(v *sight, what, from string) {
 	}
 	if v.seen != nil && what != syscheck.Unwatched {
 		c.After = s.named(v.seen)
-		v.raw = v.seen.append(nil)
+		v.raw = v.seen.bytes()
 	} else {
 		v.raw = nil
 	}
