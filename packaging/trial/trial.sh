@@ -21,7 +21,13 @@ await() {
 
 if [ $kind = rpm ]; then # this is Debian, and shall not look so
 	mv /usr/bin/apt-get /usr/bin/apt-get.away
-	printf '#!/bin/sh\nexec /usr/bin/rpm --force-debian --nodeps "$@"\n' >/usr/local/bin/rpm
+	cat >/usr/local/bin/rpm <<-'END'
+		#!/bin/sh
+		case "$1" in
+		--query) exec /usr/bin/rpm "$@" ;;
+		*) exec /usr/bin/rpm --force-debian --nodeps "$@" ;;
+		esac
+	END
 	chmod +x /usr/local/bin/rpm
 fi
 install() { # of the packages in a folder
@@ -75,7 +81,7 @@ step "upgraded: restarted, configuration and state as they were"
 systemctl stop yagura-agent
 systemctl disable yagura-agent
 install /old
-never systemctl is-active yagura-agent
+must test "$(systemctl is-active yagura-agent)" = inactive
 never systemctl is-enabled yagura-agent
 step "back to the version before; what was stopped and disabled stays so"
 
