@@ -131,7 +131,7 @@ packages: need-go ## Build the agent's packages (deb, rpm, zip for Windows) and 
 
 .PHONY: packages-test
 packages-test: packages ## Try the packages in clean systems, booted for it: install, upgrade, remove, purge. As root, with debootstrap and systemd-nspawn.
-	$(GO) run ./packaging/build v0.0.1 .cache/packages-older
+	$(GO) run ./packaging/build v0.0.0 .cache/packages-older # older than what has no tag, too
 	packaging/test.sh dist .cache/packages-older
 
 .PHONY: publish-agent
