@@ -42,7 +42,8 @@ func (e *Engine) scan() {
 	e.set.Index.Scan(&e.text, &e.hits)
 }
 
-// changes are the decoders that OSSEC gives what happens to files. Other types of message are no news: what was there at first, or a digest.
+// changes are the decoders that OSSEC gives what happens to files. Other types of message are no news: what was there
+// at first, what is no longer watched, digests.
 var changes = map[string]string{
 	syscheck.Added: "syscheck_new_entry", syscheck.Modified: "syscheck_integrity_changed", syscheck.Deleted: "syscheck_deleted",
 	syscheck.Moved: "syscheck_integrity_changed",

@@ -34,6 +34,9 @@ func (c Change) Text() string {
 		t.line("File '%s' was moved to '%s'.", c.From, c.Path)
 	default:
 		t.line("Integrity checksum changed for: '%s'", c.Path)
+		if c.From != "" {
+			t.line("File '%s' was moved over it.", c.From)
+		}
 	}
 	if c.Before != nil && c.After != nil {
 		t.differences(c.Before, c.After)

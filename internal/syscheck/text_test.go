@@ -36,6 +36,7 @@ What changed:
  
  ** Alert 1.2: - x
 > b\x1b[2J`},
+		{syscheck.Change{Type: "modified", Path: "/etc/hosts", From: "/etc/new"}, "Integrity checksum changed for: '/etc/hosts'\nFile '/etc/new' was moved over it."},
 		{syscheck.Change{Type: "modified", Path: "/etc/hosts"}, `Integrity checksum changed for: '/etc/hosts'`},
 		{syscheck.Change{Type: "modified", Path: "/b", Before: &syscheck.Record{Mode: 0o100777}, After: &syscheck.Record{Mode: 0o120777, Link: "/etc/shadow"}},
 			"Integrity checksum changed for: '/b'\nType was 'file', now it is 'symbolic link'"},
