@@ -326,7 +326,7 @@ func newChaos(t *testing.T, more string) *chaos {
 }
 
 // disturb lets the writers write, all together rate lines a second, while the agent is killed n times.
-func (c *chaos) disturb(n int) {
+func (c *chaos) disturb(n, rate int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
 	for _, w := range c.writers {
@@ -335,7 +335,7 @@ func (c *chaos) disturb(n int) {
 			defer tick.Stop()
 			for ctx.Err() == nil {
 				<-tick.C
-				w.write(c.t, max(1, *rate/100/len(c.writers)))
+				w.write(c.t, max(1, rate/100/len(c.writers)))
 			}
 		})
 	}
@@ -384,7 +384,7 @@ func TestKilled(t *testing.T) {
 	c.agent.start()
 	time.Sleep(time.Second) // it has looked at the empty logs
 	c.agent.kill()
-	c.disturb(*kills)
+	c.disturb(*kills, *rate)
 	c.agent.start()
 	if lost := c.arrived(c.lines()); lost > 0 || c.sink.drop > 0 {
 		t.Errorf("%d are said to be lost, %d by the batches", lost, c.sink.drop)
@@ -426,15 +426,15 @@ func parse(text string) (name string, n int) {
 
 // TestOverflow: the uplink is away for longer than the spool lasts, and the agent is killed meanwhile: what doesn't come is exactly what is told.
 func TestOverflow(t *testing.T) {
-	c := newChaos(t, "<spool_size>200KB</spool_size>")
+	c := newChaos(t, "<spool_size>1MiB</spool_size>")
 	c.agent.start()
 	time.Sleep(time.Second)
 	c.agent.kill()
-	c.disturb(3)
+	c.disturb(3, *rate)
 	c.sink.mu.Lock()
 	c.sink.down = true
 	c.sink.mu.Unlock()
-	c.disturb(max(8, *kills/5))
+	c.disturb(max(10, *kills/5), 5**rate) // enough to fill the spool
 	c.sink.mu.Lock()
 	c.sink.down = false
 	c.sink.mu.Unlock()

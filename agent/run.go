@@ -125,12 +125,7 @@ type change struct {
 // followCentral asks SSM again and again until ctx ends, and hands over what is new.
 func (h *home) followCentral(ctx context.Context, changed chan<- change) {
 	o := h.centralOptions()
-	aws, err := uplink.Config(ctx)
-	if err != nil {
-		warn(fmt.Sprintf("central configuration: %v; the last good one stays in force", err))
-		return
-	}
-	o.Client = central.Connect(aws)
+	o.Client = central.Connect(uplink.Config)
 	o.Apply = func(ctx context.Context, texts []config.Text) error {
 		ch := change{texts, make(chan error, 1)}
 		select {

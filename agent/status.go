@@ -67,10 +67,30 @@ func showStatus(w io.Writer, s agentd.Status) {
 	}
 	line("uses", "%s of memory, %.1f s of processor time", size(s.Memory), s.CPU)
 	for _, name := range slices.Sorted(maps.Keys(s.Parts)) {
-		text, err := json.MarshalIndent(s.Parts[name], strings.Repeat(" ", 11), "  ")
-		if err == nil {
-			line(name, "%s", text)
+		showPart(line, name, s.Parts[name])
+	}
+}
+
+// showPart shows what one reader tells: its figures in a line, and each entry of its lists in one more.
+func showPart(line func(label, format string, args ...any), name string, part any) {
+	figures, _ := part.(map[string]any)
+	var words []string
+	var below []any
+	for _, key := range slices.Sorted(maps.Keys(figures)) {
+		switch v := figures[key].(type) {
+		case []any:
+			below = append(below, v...)
+		case float64:
+			words = append(words, fmt.Sprintf("%s %.0f", key, v))
+		default:
+			if text := fmt.Sprint(v); text != "" && text != "0001-01-01T00:00:00Z" {
+				words = append(words, key+" "+text)
+			}
 		}
+	}
+	line(name, "%s", strings.Join(words, ", "))
+	for _, entry := range below {
+		showPart(func(_, format string, args ...any) { line("", "  "+format, args...) }, "", entry)
 	}
 }
 

@@ -13,17 +13,24 @@ missing() {
 command -v debootstrap >/dev/null || missing "debootstrap is not installed: apt install debootstrap"
 command -v systemd-nspawn >/dev/null || missing "systemd-nspawn is not installed: apt install systemd-container"
 
+# The script that SSM runs on Linux.
+step=$(make --no-print-directory -s sam-transform | python3 -c '
+import json, sys
+steps = json.load(sys.stdin)["Resources"]["AgentDocument"]["Properties"]["Content"]["mainSteps"]
+print(*[s["inputs"]["runCommand"][0] for s in steps if s["name"] == "Linux"])')
+
 # The clean system is made once; each trial gets a copy that vanishes.
 root=$PWD/.cache/bookworm
 if [ ! -e "$root/done" ]; then
 	rm -rf "$root"
-	debootstrap --variant=minbase --include=systemd,rpm bookworm "$root" >"$root.log" 2>&1 || missing "debootstrap: see $root.log"
+	debootstrap --variant=minbase --include=systemd,rpm,python3 bookworm "$root" >"$root.log" 2>&1 || missing "debootstrap: see $root.log"
 	touch "$root/done"
 fi
 
 trial() {
 	local unit out
 	unit=$(mktemp) out=$(mktemp -d)
+	echo "$step" >"$out/step"
 	cat >"$unit" <<-END
 		[Unit]
 		Requires=multi-user.target
@@ -35,9 +42,9 @@ trial() {
 		ExecStart=/bin/sh /trial/trial.sh $1
 		StandardOutput=file:/out/log
 		StandardError=file:/out/log
-		TimeoutStartSec=120
+		TimeoutStartSec=300
 	END
-	if systemd-nspawn --quiet --directory="$root" --ephemeral --register=no --keep-unit --bind-ro="$PWD/packaging:/trial" \
+	if systemd-nspawn --quiet --directory="$root" --ephemeral --register=no --keep-unit --bind-ro="$PWD/packaging/trial:/trial" \
 		--bind-ro="$(realpath "$new"):/new" --bind-ro="$(realpath "$old"):/old" --bind-ro="$unit:/etc/systemd/system/trial.service" --bind="$out:/out" \
 		--boot --console=pipe systemd.unit=trial.service </dev/null >"$out/console" 2>&1; then
 		sed -n 's/^ok /  &/p' "$out/log"

@@ -33,6 +33,7 @@ var kindCases = []struct {
 	{event.Rootcheck, "rootcheck", "Windows Malware: X. File: C:/x.exe.", 513},
 	{event.Rootcheck, "rootcheck", "Application Found: Chat. File: C:/x.exe.", 514},
 	{event.Rootcheck, "rootcheck", "System Audit: SSH Hardening - 1: Port 22. File: /etc/ssh/sshd_config.", 516},
+	{event.Rootcheck, "rootcheck", "System Audit: Debian hardening: the policy is for this host. File: /etc/debian_version.", 982},
 	{event.Rootcheck, "rootcheck", "Application Found: Adware X. File: C:/x.exe.", 518},
 	{event.Rootcheck, "rootcheck", "System Audit: Web vulnerability - .htaccess file compromised. File: /srv/.htaccess.", 519},
 	{event.Command, "df -P", "ossec: output: 'df -P': /dev/sda1 1000 1000 0 100% /", 531},

@@ -116,6 +116,31 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// A client whose configuration can't be had yet connects later.
+func TestConnect(t *testing.T) {
+	s := start(t)
+	s.put("/connect/web/a", "x", types.ParameterTypeString)
+	tries := 0
+	c := central.Connect(func(context.Context) (aws.Config, error) {
+		if tries++; tries == 1 {
+			return aws.Config{}, errors.New("no AWS credentials")
+		}
+		o := s.direct.Options()
+		return aws.Config{Region: o.Region, BaseEndpoint: o.BaseEndpoint, Credentials: o.Credentials, HTTPClient: o.HTTPClient}, nil
+	})
+	if _, err := central.Fetch(t.Context(), c, "/connect", []string{"web"}); err == nil || !strings.Contains(err.Error(), "no AWS credentials") {
+		t.Errorf("%v", err)
+	}
+	for range 2 {
+		if got, err := central.Fetch(t.Context(), c, "/connect", []string{"web"}); err != nil || len(got) != 1 {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+	if tries != 2 {
+		t.Errorf("%d tries", tries)
+	}
+}
+
 // endless answers with pages without end.
 type endless struct{}
 

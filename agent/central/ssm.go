@@ -23,8 +23,29 @@ type Client interface {
 
 var _ Client = (*ssm.Client)(nil)
 
-// Connect returns SSM's client.
-func Connect(conf aws.Config) *ssm.Client { return ssm.NewFromConfig(conf) }
+// Connect returns a client that connects when it is first used, and again until that works: a host may have no network yet, or no role.
+func Connect(config func(ctx context.Context) (aws.Config, error)) Client {
+	return &connecting{config: config}
+}
+
+// connecting is used by one goroutine at a time.
+type connecting struct {
+	config func(ctx context.Context) (aws.Config, error)
+	client *ssm.Client
+}
+
+// GetParametersByPath is SSM's.
+func (c *connecting) GetParametersByPath(ctx context.Context, in *ssm.GetParametersByPathInput, options ...func(*ssm.Options),
+) (*ssm.GetParametersByPathOutput, error) {
+	if c.client == nil {
+		conf, err := c.config(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.client = ssm.NewFromConfig(conf)
+	}
+	return c.client.GetParametersByPath(ctx, in, options...)
+}
 
 // The most that a central configuration may be, and the longest that SSM may take for it.
 const (

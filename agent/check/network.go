@@ -148,11 +148,7 @@ func (c *checker) central(ctx context.Context) {
 func (c *checker) fetch(ctx context.Context) ([]config.Text, error) {
 	ctx, cancel := context.WithTimeout(ctx, networkWithin)
 	defer cancel()
-	conf, err := uplink.Config(ctx)
-	if err != nil {
-		return nil, err
-	}
-	texts, err := central.Fetch(ctx, central.Connect(conf), c.conf.Client.Central, central.Profiles(c.conf.Client.Profiles))
+	texts, err := central.Fetch(ctx, central.Connect(uplink.Config), c.conf.Client.Central, central.Profiles(c.conf.Client.Profiles))
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.New("SSM does not answer; see that this host gets out to it on port 443, through HTTPS_PROXY or a VPC endpoint for ssm")
 	}

@@ -28,7 +28,7 @@ func (r *reader) client(e *osxml.Element) {
 		case "gather":
 			r.seconds(child, &c.Gather)
 		case "spool_size":
-			r.size(child, 1<<20, &c.SpoolSize)
+			r.size(child, 1<<16, &c.SpoolSize)
 		case "remote_commands":
 			r.yes(child, &c.RemoteCommands)
 		default:

@@ -214,7 +214,7 @@ const windows = `<ossec_config>
     <directories check_all="yes">/etc</directories>
     <ignore>%YAGURA_TEST%\System32\LogFiles</ignore>
     <windows_registry>HKEY_LOCAL_MACHINE\Software\Policies</windows_registry>
-    <windows_registry arch="both">HKEY_LOCAL_MACHINE\Software\Microsoft\Windows\CurrentVersion\Run</windows_registry>
+    <windows_registry arch="both" report_changes="yes">HKEY_LOCAL_MACHINE\Software\Microsoft\Windows\CurrentVersion\Run</windows_registry>
     <registry_ignore>HKEY_LOCAL_MACHINE\Security\SAM\Domains\Account\Users</registry_ignore>
     <registry_ignore type="sregex">\Enum$</registry_ignore>
   </syscheck>
@@ -245,7 +245,7 @@ func TestParseWindows(t *testing.T) {
 		Syscheck: syscheck.Config{
 			Directories:    []syscheck.Directory{dir(`C:\Windows/win.ini`), dir(`C:\Windows\System32\cmd.exe`), dir(`C:\boot.ini`)},
 			Ignore:         []syscheck.Match{{Text: `C:\Windows\System32\LogFiles`}},
-			Registry:       []syscheck.Registry{{Key: `HKEY_LOCAL_MACHINE\Software\Policies`, Bits: 32}, {Key: run, Bits: 32}, {Key: run, Bits: 64}},
+			Registry:       []syscheck.Registry{{Key: `HKEY_LOCAL_MACHINE\Software\Policies`, Bits: 32}, {Key: run, Bits: 32, ReportChanges: true}, {Key: run, Bits: 64, ReportChanges: true}},
 			RegistryIgnore: []syscheck.Match{{Text: `HKEY_LOCAL_MACHINE\Security\SAM\Domains\Account\Users`}, {Text: `\Enum$`, Pattern: true}},
 			Schedule:       syscheck.Schedule{Every: 20 * time.Hour, At: -1, OnStart: true},
 		},

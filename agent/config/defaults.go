@@ -11,6 +11,11 @@ import (
 
 // defaults fills in the parts that no file spoke of. rootcheck's is its zero value.
 func (r *reader) defaults() {
+	for _, name := range []string{"localfile", "syscheck", "rootcheck"} {
+		if !r.spoken[name] {
+			r.config.BuiltIn = append(r.config.BuiltIn, name)
+		}
+	}
 	if !r.spoken["localfile"] {
 		r.config.Sources = DefaultSources(r.host)
 	}

@@ -25,7 +25,7 @@ func TestDefaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := got.Syscheck
-			if len(c.Directories) < 9 || !c.Schedule.OnStart || c.Schedule.At >= 0 || len(c.Ignore) == 0 || len(c.NoDiff) == 0 || got.Hash == "" {
+			if len(c.Directories) < 9 || !c.Schedule.OnStart || c.Schedule.At >= 0 || len(c.Ignore) == 0 || len(c.NoDiff) == 0 || got.Hash == "" || len(got.BuiltIn) != 3 {
 				t.Errorf("%+v", got)
 			}
 			for _, d := range c.Directories {
@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 				t.Errorf("%d keys, sources %v", len(c.Registry), got.Sources)
 			}
 			got, err = config.Parse(host, config.Text{Source: []byte("<ossec_config><syscheck/></ossec_config>")})
-			if err != nil || len(got.Syscheck.Directories) != 0 || (len(got.Sources) == 3) != (system == "windows") {
+			if err != nil || len(got.Syscheck.Directories) != 0 || len(got.BuiltIn) != 2 || (len(got.Sources) == 3) != (system == "windows") {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})

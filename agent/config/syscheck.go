@@ -197,16 +197,19 @@ func (r *reader) match(e *osxml.Element, into *[]syscheck.Match) {
 var hives = words("HKEY_LOCAL_MACHINE HKEY_CLASSES_ROOT HKEY_CURRENT_CONFIG HKEY_USERS HKEY_CURRENT_USER")
 
 func (r *reader) registry(e *osxml.Element) {
+	var k syscheck.Registry
 	bits := []int{32} // OSSEC's view where nothing is said
 	for _, a := range e.Attrs {
 		switch name := strings.ToLower(a.Name); name {
 		case "arch":
 			bits = r.bits(a)
-		case "tags", "report_changes", "restrict_key", "restrict_value", "recursion_level", "diff_size_limit", "check_all", "check_sum",
+		case "report_changes":
+			k.ReportChanges = r.isYes(a.Pos, name+"=", a.Value, false)
+		case "tags", "restrict_key", "restrict_value", "recursion_level", "diff_size_limit", "check_all", "check_sum",
 			"check_md5sum", "check_sha1sum", "check_sha256sum", "check_size", "check_owner", "check_group", "check_perm", "check_mtime", "check_type":
 			r.unused("windows_registry " + name + "=")
 		default:
-			r.faults.Add(a.Pos, "known is arch", "windows_registry: unknown attribute %s", a.Name)
+			r.faults.Add(a.Pos, "known are arch and report_changes", "windows_registry: unknown attribute %s", a.Name)
 		}
 	}
 	for _, key := range list(r.text(e)) {
@@ -215,16 +218,17 @@ func (r *reader) registry(e *osxml.Element) {
 			r.faults.Add(e.Pos, `write it whole, as HKEY_LOCAL_MACHINE\Software\Policies`, "windows_registry %q has no known root", key)
 			continue
 		}
-		for _, b := range bits {
-			r.registryKey(e, key, b)
+		for _, k.Bits = range bits {
+			k.Key = key
+			r.registryKey(e, k)
 		}
 	}
 }
 
-func (r *reader) registryKey(e *osxml.Element, key string, bits int) {
-	view := map[int]string{32: "registry key (32 bit)", 64: "registry key (64 bit)"}[bits]
-	if r.first(e.Pos, view, strings.ToLower(key)) {
-		r.config.Syscheck.Registry = append(r.config.Syscheck.Registry, syscheck.Registry{Key: key, Bits: bits})
+func (r *reader) registryKey(e *osxml.Element, k syscheck.Registry) {
+	view := map[int]string{32: "registry key (32 bit)", 64: "registry key (64 bit)"}[k.Bits]
+	if r.first(e.Pos, view, strings.ToLower(k.Key)) {
+		r.config.Syscheck.Registry = append(r.config.Syscheck.Registry, k)
 	}
 }
 

@@ -43,3 +43,6 @@ func ParseEntry(b []byte, zone *time.Location) ([]Line, string, error) {
 
 // JournalRuns tells whether journalctl has been started and has not ended, for the first stream.
 func (c *Collector) JournalRuns() bool { return c.streams[0].running }
+
+// CommandRuns tells whether the first command has been started and has not ended.
+func (c *Collector) CommandRuns() bool { return c.commands[0].running }

@@ -73,6 +73,9 @@ func (m mark) begins(head []byte) bool {
 	return len(head) >= m.n && (m.n == 0 || markOf(head[:m.n]) == m)
 }
 
+// whole is begins for a file to which nothing was added since: less than 1 KiB was all of it.
+func (m mark) whole(head []byte) bool { return len(head) == m.n && m.n > 0 && m.begins(head) }
+
 func newFile(s *source, path string) *file {
 	return &file{source: s, format: s.format, path: path, lines: lines{limit: event.MaxText, blank: s.format != nil}}
 }

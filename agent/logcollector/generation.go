@@ -188,7 +188,7 @@ func (w wanted) pick(list []*generation) found {
 				return out
 			}
 			out.newer, out.older = nil, out.newer
-		case w.prev.n > 0 && w.prev.begins(g.head):
+		case w.prev.whole(g.head):
 			g.close()
 			out.sure = true
 			return out.inOrder(true)
@@ -216,7 +216,7 @@ func (f found) inOrder(prev bool) found {
 
 // is tells by g's beginning whether it is w's file. If that can't be told from the one before, of whose beginning more is known, it is not.
 func (w wanted) is(g *generation) bool {
-	return w.mark.n > 0 && w.mark.begins(g.head) && !w.taken(g.id) && !(w.prev.n > w.mark.n && w.prev.begins(g.head))
+	return w.mark.n > 0 && w.mark.begins(g.head) && !w.taken(g.id) && !(w.prev.n > w.mark.n && w.prev.whole(g.head))
 }
 
 // renamed tells whether g is w's very file, and not a later one that was given its inode.

@@ -63,6 +63,9 @@ type Positions struct {
 	Sources  []string           `json:"sources,omitempty"` // locations that were looked at before: what is new in them is read from its start
 	Files    []Position         `json:"files,omitempty"`   // of one path, the older file first
 	Journals map[string]Journal `json:"journals,omitempty"`
+
+	Commands map[string]time.Time `json:"commands,omitempty"` // when each began last
+	Channels map[string]string    `json:"channels,omitempty"` // bookmarks in Windows' event channels
 }
 
 // Position is how far one file has been read.
@@ -110,18 +113,20 @@ const (
 
 // Collector reads from all its sources. It belongs to one goroutine.
 type Collector struct {
-	opts    Options
-	sources []*source
-	files   []*file            // sorted by source and path; of one path, the older file first
-	ids     map[identity]*file // the same, as of the current scan
-	streams []*stream
-	turn    int               // the file whose turn it is
-	scans   int               // number of the current scan
-	now     time.Time         // of the current scan
-	trouble map[string]string // what was last reported, by path
-	folders map[string]folder
-	spare   []byte // memory to read into
-	dirty   bool   // positions changed otherwise than by lines
+	opts     Options
+	sources  []*source
+	files    []*file            // sorted by source and path; of one path, the older file first
+	ids      map[identity]*file // the same, as of the current scan
+	streams  []*stream
+	commands []*command
+	slots    chan struct{}     // one for each command that may run at a time
+	turn     int               // the file whose turn it is
+	scans    int               // number of the current scan
+	now      time.Time         // of the current scan
+	trouble  map[string]string // what was last reported, by path
+	folders  map[string]folder
+	spare    []byte // memory to read into
+	dirty    bool   // positions changed otherwise than by lines
 
 	pushed chan push // what the streams' goroutines read
 	held   []push    // received, and not yet given out
@@ -146,15 +151,18 @@ func New(sources []Source, saved Positions, opts Options) (*Collector, error) {
 	if err := check(sources); err != nil {
 		return nil, err
 	}
-	c := &Collector{opts: opts, trouble: map[string]string{}, folders: map[string]folder{}, pushed: make(chan push, 64)}
+	c := &Collector{opts: opts, trouble: map[string]string{}, folders: map[string]folder{}, pushed: make(chan push, 64), slots: make(chan struct{}, commandsAtOnce)}
 	c.defaults()
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.now = c.opts.Now()
 	seen := map[string]bool{}
 	for i, s := range sources {
 		key := s.Format + " " + s.Location
-		if s.Format != "journald" {
+		if s.isFile() {
 			key = s.Location
+		}
+		if s.Command != "" && !s.isFile() {
+			key = commandKey(s)
 		}
 		if seen[key] {
 			c.opts.Report(fmt.Sprintf("localfile %q is listed twice; the first one counts", s.Location))
@@ -205,6 +213,8 @@ func (c *Collector) add(i int, s Source, saved Positions) {
 			}
 		}
 		c.streams = append(c.streams, &stream{location: s.Location, journal: true, at: at})
+	case s.Format == "command" || s.Format == "full_command":
+		c.commands = append(c.commands, newCommand(s, saved.Commands[commandKey(s)]))
 	case s.Location == "-":
 		c.streams = append(c.streams, &stream{location: s.Location})
 	default:
@@ -282,7 +292,7 @@ func (c *Collector) collect(max int) (Batch, bool) {
 
 func (c *Collector) ended() bool {
 	open := func(s *stream) bool { return !s.ended }
-	return len(c.sources) == 0 && !slices.ContainsFunc(c.streams, open)
+	return len(c.sources)+len(c.commands) == 0 && !slices.ContainsFunc(c.streams, open)
 }
 
 // positions returns how far everything has been given out.
@@ -303,6 +313,15 @@ func (c *Collector) positions() Positions {
 			}
 			p.Journals[s.location] = s.at
 		}
+	}
+	for _, cmd := range c.commands {
+		if cmd.last.IsZero() {
+			continue
+		}
+		if p.Commands == nil {
+			p.Commands = map[string]time.Time{}
+		}
+		p.Commands[cmd.location] = cmd.last
 	}
 	return p
 }
@@ -334,6 +353,11 @@ func (c *Collector) Close() error {
 	}
 	for _, s := range c.streams {
 		s.wait()
+	}
+	for _, cmd := range c.commands {
+		if cmd.done != nil {
+			<-cmd.done
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -195,6 +195,7 @@ func (c *Collector) between(f *file) {
 		return
 	}
 	w := lookBeside(wanted{path: f.path, id: old.id, mark: old.mark, prev: old.prev, taken: c.follows})
+	w.dropCopy(f.head())
 	if w.it != nil {
 		w.it.close()
 	}

@@ -97,6 +97,7 @@ func (c *Collector) scan() {
 		return cmp.Or(cmp.Compare(a.source.index, b.source.index), cmp.Compare(a.path, b.path))
 	})
 	c.startStreams()
+	c.startCommands()
 }
 
 // index returns the newest file that was known under each path, and brings c.ids up to date.

@@ -39,12 +39,13 @@ type stream struct {
 
 // push is what a stream's goroutine hands over: the lines of one entry and the cursor after it, or its end.
 type push struct {
-	from   *stream
-	lines  []Line
-	cursor string // "" for an entry that was skipped
-	note   string // for the user
-	ended  bool
-	err    error // why it ended
+	from    *stream
+	command *command // in its place: a whole run
+	lines   []Line
+	cursor  string // "" for an entry that was skipped
+	note    string // for the user
+	ended   bool
+	err     error // why it ended
 }
 
 // startStreams starts what does not run and is not to wait longer.
@@ -105,6 +106,12 @@ func (c *Collector) drainStreams(b *batch) {
 }
 
 func (c *Collector) take(p push, b *batch) {
+	if p.command != nil {
+		b.lines = append(b.lines, p.lines...)
+		b.busy = true
+		c.endCommand(p.command, p.err)
+		return
+	}
 	s := p.from
 	if p.note != "" {
 		c.opts.Report(p.note)

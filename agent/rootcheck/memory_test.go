@@ -25,6 +25,7 @@ type host struct {
 	path  string
 	conf  rootcheck.Config
 	clock clock
+	looks int // at the clock, after which the agent is stopped; 0 for never
 	check *rootcheck.Rootcheck
 }
 
@@ -46,7 +47,13 @@ func (h *host) life(waits int) (texts []string) {
 	defer s.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	h.check, err = rootcheck.New(h.conf, rootcheck.Options{
-		Spool: s, Databases: rules.Rootcheck, Now: h.clock.now,
+		Spool: s, Databases: rules.Rootcheck,
+		Now: func() time.Time {
+			if h.looks--; h.looks == 0 {
+				cancel()
+			}
+			return h.clock.now()
+		},
 		After: func(d time.Duration) <-chan time.Time {
 			if waits--; waits <= 0 {
 				cancel()
@@ -120,6 +127,31 @@ func TestToldOnce(t *testing.T) {
 	}
 	write(t, file, "back")
 	expect(h.life(2), starting, h.found("x"), ending)
+}
+
+// TestCutShort stops a check at every place where it rests: with the one after it, each finding is told once.
+func TestCutShort(t *testing.T) {
+	for stop := 1; stop < 400; stop += 40 {
+		h := newHost(t)
+		want := map[string]int{h.found("keep/x"): 1}
+		for i := range 300 {
+			write(t, sprint("%s/dev/%d", h.conf.Base, i), "x")
+			want[h.found(sprint("%d", i))] = 1
+		}
+		h.looks = stop
+		got := map[string]int{}
+		for range 2 {
+			for _, text := range h.life(1) {
+				if text != starting && text != ending {
+					got[text]++
+				}
+			}
+			h.looks = 0
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("stopped at %d: %s", stop, diff)
+		}
+	}
 }
 
 // TestScheduleOutlivesRestart: the next check is due from the end of the last one, whatever happens between; a clock that was set back

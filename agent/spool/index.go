@@ -51,7 +51,7 @@ type block struct {
 
 func newBlock(c Class, events []*event.Event, text int) (block, error) {
 	first := events[0].ID
-	batch, err := codec.Encode(&event.Batch{AgentID: first.Agent, Epoch: first.Epoch, Events: events})
+	batch, err := codec.EncodeFast(&event.Batch{AgentID: first.Agent, Epoch: first.Epoch, Events: events})
 	if err != nil {
 		return block{}, err
 	}

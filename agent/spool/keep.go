@@ -17,10 +17,10 @@ import (
 	"github.com/yagura-hids/yagura/internal/event"
 )
 
-// A block is events of one class that were kept together: at most so many, of so much text.
+// A block is events of one class that were kept together: at most so many, of so much text, which fits into a batch even if it doesn't pack.
 const (
 	blockEvents = 4096
-	blockBytes  = 1 << 20
+	blockBytes  = 512 << 10
 )
 
 // Keep gives each event its id, stores them all, and calls remember (which may be nil, as events may be empty) in the same transaction: there
@@ -123,10 +123,11 @@ func (s *Spool) encode(events []*event.Event, st *state) ([]block, error) {
 	var fresh []block
 	for c, list := range byClass {
 		for len(list) > 0 {
-			n, size := 0, 0
-			for n < len(list) && n < blockEvents && size < blockBytes {
+			n, size, places := 0, 0, 0
+			for n < len(list) && n < blockEvents && size+places < blockBytes {
 				list[n].ID = event.ID{Agent: st.Agent, Epoch: st.Epoch, Seq: st.Seq + uint64(n) + 1}
 				size += len(list[n].Text) + 1
+				places += len(list[n].Location)
 				n++
 			}
 			f, err := newBlock(Class(c), list[:n], size)

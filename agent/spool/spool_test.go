@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -353,5 +354,34 @@ func TestNextEnds(t *testing.T) {
 	cancel()
 	if _, err := s.Next(c); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Noise, of which nothing can be packed, is kept, too.
+func TestNoise(t *testing.T) {
+	s := open(t, file(t), options())
+	noise := rand.New(rand.NewPCG(1, 2))
+	var events []*event.Event
+	for range 40 {
+		var b strings.Builder
+		for b.Len() < event.MaxText-4 {
+			b.WriteRune(rune(0x20 + noise.IntN(0x700)))
+		}
+		events = append(events, &event.Event{Text: b.String(), Location: fmt.Sprint("/", b.String()[:8000]), Time: clock})
+	}
+	keep(t, s, events)
+	got := 0
+	for s.Stats().Events > 0 {
+		run, texts := next(t, s)
+		for _, text := range texts {
+			if text != events[got].Text {
+				t.Fatalf("event %d is another one", got)
+			}
+			got++
+		}
+		sent(t, s, run)
+	}
+	if got != len(events) {
+		t.Errorf("%d of %d", got, len(events))
 	}
 }

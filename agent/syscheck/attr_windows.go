@@ -13,21 +13,25 @@ const (
 // identify adds what Go doesn't tell of a file: its owner's SID, its attributes, and by what it is known again when it's moved. What the system doesn't
 // tell is left out.
 func (k *known) identify(path string, follow bool) {
-	name, err := windows.UTF16PtrFromString(path)
-	if err != nil {
-		return
-	}
-	flags := uint32(windows.FILE_FLAG_BACKUP_SEMANTICS)
-	if !follow {
-		flags |= windows.FILE_FLAG_OPEN_REPARSE_POINT
-	}
-	h, err := windows.CreateFile(name, windows.READ_CONTROL|windows.FILE_READ_ATTRIBUTES,
-		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, nil, windows.OPEN_EXISTING, flags, 0)
+	h, err := openHandle(path, windows.READ_CONTROL|windows.FILE_READ_ATTRIBUTES, follow)
 	if err != nil {
 		return
 	}
 	defer windows.CloseHandle(h) //nolint:errcheck // it was only asked
 	k.identifyHandle(h)
+}
+
+// openHandle opens what is at a path, of whatever type, without hindering others.
+func openHandle(path string, access uint32, follow bool) (windows.Handle, error) {
+	name, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return 0, err
+	}
+	flags := uint32(windows.FILE_FLAG_BACKUP_SEMANTICS)
+	if !follow {
+		flags |= windows.FILE_FLAG_OPEN_REPARSE_POINT
+	}
+	return windows.CreateFile(name, access, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, nil, windows.OPEN_EXISTING, flags, 0)
 }
 
 func (k *known) identifyHandle(h windows.Handle) {

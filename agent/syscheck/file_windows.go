@@ -27,14 +27,16 @@ func statPath(path string, follow bool) (*known, error) {
 	return k, nil
 }
 
-// openFile opens a file to read it.
-func openFile(path string, _ bool) (*file, *known, error) {
-	f, err := os.Open(path)
+// openFile opens a file to read it. Meanwhile others may write, rename and delete it.
+func openFile(path string, follow bool) (*file, *known, error) {
+	h, err := openHandle(path, windows.GENERIC_READ, follow)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
+	f := os.NewFile(uintptr(h), path)
 	fi, err := f.Stat()
 	if err != nil {
+		_ = f.Close() // the error says more
 		return nil, nil, err
 	}
 	k := fromInfo(fi)

@@ -50,8 +50,8 @@ const hashes = MD5 | SHA1 | SHA256
 
 var errRecord = errors.New("damaged record")
 
-// append appends the record as the cache keeps it.
-func (k *known) append(b []byte) []byte {
+// bytes returns the record as the cache keeps it.
+func (k *known) bytes() []byte {
 	flags := uint64(0)
 	for _, f := range []struct {
 		on  bool
@@ -63,7 +63,7 @@ func (k *known) append(b []byte) []byte {
 			flags |= f.bit
 		}
 	}
-	b = append(b, knownVersion)
+	b := append(make([]byte, 0, 128), knownVersion)
 	for _, v := range []uint64{uint64(k.check), flags, uint64(k.size), uint64(k.mode)} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -137,7 +137,7 @@ func (r *reader) owner() string {
 
 const any64 = 1<<64 - 1
 
-// parseKnown reads what append wrote.
+// parseKnown reads what bytes wrote.
 func parseKnown(b []byte) (*known, error) {
 	r := reader{rest: b}
 	if v := r.bytes(1); r.bad || v[0] != knownVersion {

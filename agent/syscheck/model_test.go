@@ -27,9 +27,10 @@ import (
 )
 
 var (
-	files   = flag.Int("files", 3000, "files of the model's tree")
-	changes = flag.Int("changes", 400, "changes that are made to it")
+	files   = flag.Int("files", 1500, "files of the model's tree")
+	changes = flag.Int("changes", 200, "changes that are made to it")
 	seed    = flag.Uint64("seed", 1, "of the random changes")
+	once    = flag.Bool("once", false, "let that process end after a scan")
 	child   = flag.String("child", "", "be the process that is killed: a tree and a spool, separated by a colon")
 )
 
@@ -488,10 +489,12 @@ func TestChild(t *testing.T) {
 	h := &host{t: t, dir: dir, spool: openSpool(t, path, "web1")}
 	h.conf = syscheck.Config{Directories: []syscheck.Directory{{Path: dir, Check: all | syscheck.Inode, Recursion: -1}}}
 	s := h.new()
-	for {
+	for ended := false; !ended; ended = *once {
 		_, err := s.Scan(context.Background(), true)
 		h.must(err)
-		fmt.Println("scanned")
+	}
+	for _, msg := range h.reports() {
+		fmt.Printf("report: %s\n", msg)
 	}
 }
 
@@ -510,7 +513,7 @@ func TestKilled(t *testing.T) {
 		}
 		killed := make(chan struct{})
 		go func() {
-			<-time.After(time.Duration(10+f.rnd.IntN(40*(round+1))) * time.Millisecond) // wherever it is by then
+			<-time.After(time.Duration(10+f.rnd.IntN(40*(round+1))) * time.Millisecond * time.Duration(1+*files/1500)) // wherever it is by then
 			_ = cmd.Process.Kill()
 			close(killed)
 		}()

@@ -87,7 +87,7 @@ func (rs *registryScan) compareKey(r *Registry, k keySeen) error {
 		return err
 	}
 	now := knownKey(k.text)
-	raw := now.append(nil)
+	raw := now.bytes()
 	if bytes.Equal(raw, was) {
 		return nil
 	}

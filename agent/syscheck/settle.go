@@ -116,12 +116,10 @@ func (s *Syscheck) settle(ctx context.Context, v *sight, trouble error) (more Ch
 	if v.was, err = s.cached(v.key); err != nil {
 		return 0, err
 	}
-	if v.was == nil && (v.seen == nil || v.root == nil) {
-		return 0, s.err
-	}
 	if v.was != nil {
 		if v.old, err = parseKnown(v.was); err != nil { // not ours to repair: it is as if the file were new
 			s.o.Report(fmt.Sprintf("syscheck: %s: %v in the cache; it is told as new", v.path, err))
+			s.put(v.key, nil, v.was)
 			v.old, v.was = nil, nil
 		}
 	}
@@ -153,7 +151,9 @@ func (s *Syscheck) judge(v *sight) {
 			s.hold(v)
 		}
 	case v.root == nil:
-		s.emit(v, syscheck.Unwatched, "")
+		if v.old != nil {
+			s.emit(v, syscheck.Unwatched, "")
+		}
 	case v.old == nil:
 		v.seen = v.seen.only(v.root.Check)
 		if s.memory.Roots[v.root.Path] != v.root.coverage(&s.conf) {
@@ -172,7 +172,7 @@ func (s *Syscheck) compare(v *sight) {
 	}
 	same := v.seen.equal(v.old)
 	v.seen = v.seen.only(v.root.Check)
-	v.raw = v.seen.append(nil)
+	v.raw = v.seen.bytes()
 	switch {
 	case bytes.Equal(v.raw, v.was):
 		s.firstText(v)
@@ -195,7 +195,7 @@ func (s *Syscheck) emit(v *sight, what, from string) {
 	}
 	if v.seen != nil && what != syscheck.Unwatched {
 		c.After = s.named(v.seen)
-		v.raw = v.seen.append(nil)
+		v.raw = v.seen.bytes()
 	} else {
 		v.raw = nil
 	}

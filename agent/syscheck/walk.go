@@ -16,7 +16,6 @@ type walker struct {
 	tree    *tree
 	fn      func(path string, r *root) error
 	trouble func(path string, err error) error
-	known   map[string]bool // directories by device: whether they come over the network
 }
 
 // entry is what a directory holds.

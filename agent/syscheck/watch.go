@@ -64,10 +64,8 @@ func (w *watcher) run(ctx context.Context, look lookFunc) error {
 	go func() { failed <- lookAtAll(ctx, n, work, happened, look) }()
 	err = w.loop(ctx, n, happened, work, failed)
 	cancel()
+	<-failed // the other one
 	n.close()
-	for range cap(failed) - 1 {
-		<-failed
-	}
 	return err
 }
 

@@ -205,10 +205,10 @@ func (n *notifier) drop(wd int) {
 	_, _ = unix.InotifyRmWatch(n.fd, uint32(wd)) // one that is gone is what is wanted
 }
 
-// read waits for events. It returns when the notifier is closed.
+// read waits for events, until ctx ends.
 func (n *notifier) read(ctx context.Context, happened chan<- func(now time.Time)) error {
 	buf := make([]byte, 64<<10)
-	stop := context.AfterFunc(ctx, func() { n.file.SetReadDeadline(time.Unix(1, 0)) }) //nolint:errcheck // then close ends it
+	stop := context.AfterFunc(ctx, func() { n.file.SetReadDeadline(time.Unix(1, 0)) }) //nolint:errcheck // inotify has deadlines
 	defer stop()
 	for {
 		size, err := n.file.Read(buf)

@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	},
 	"agent/central": {"agent/config"},
 	"agent/host":    {"internal/event"},
-	"agent/check":   {"agent/central", "agent/config", "agent/host", "agent/logcollector", "agent/uplink", "internal/event", "internal/osxml"},
+	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
 
 	// the home on one machine, which is given the engine as a function

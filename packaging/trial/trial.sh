@@ -1,6 +1,6 @@
 #!/bin/sh
-# What becomes of the agent when its packages come and go; test.sh has booted a system for it. trial.sh deb|rpm ends at the first thing that is
-# not as it should be, and its output is read then.
+# What becomes of the agent when its packages come and go, by hand and through SSM; test.sh has booted a system for it. trial.sh deb|rpm ends at
+# the first thing that is not as it should be, and its output is read then.
 set -eu
 kind=$1
 conf=/etc/yagura/ossec.conf state=/var/lib/yagura-agent
@@ -19,13 +19,18 @@ await() {
 	"$@"
 }
 
+if [ $kind = rpm ]; then # this is Debian, and shall not look so
+	mv /usr/bin/apt-get /usr/bin/apt-get.away
+	printf '#!/bin/sh\nexec /usr/bin/rpm --force-debian --nodeps "$@"\n' >/usr/local/bin/rpm
+	chmod +x /usr/local/bin/rpm
+fi
 install() { # of the packages in a folder
 	case $kind in
 	deb) dpkg --force-confdef --force-confold -i "$1"/yagura-agent_*_amd64.deb ;;
-	rpm) rpm --force-debian --nodeps -U "$1"/yagura-agent-*.x86_64.rpm ;;
+	rpm) rpm -U --oldpackage "$1"/yagura-agent-*.x86_64.rpm ;;
 	esac
 }
-remove() { if [ $kind = deb ]; then dpkg -r yagura-agent; else rpm --force-debian -e --nodeps yagura-agent; fi; }
+remove() { if [ $kind = deb ]; then dpkg -r yagura-agent; else rpm -e yagura-agent; fi; }
 pid() { systemctl show --property=MainPID --value yagura-agent; }
 answers() { yagura-agent status --json; }
 
@@ -69,7 +74,7 @@ step "upgraded: restarted, configuration and state as they were"
 
 systemctl stop yagura-agent
 systemctl disable yagura-agent
-install /old 2>/dev/null || rpm --force-debian --nodeps -U --oldpackage /old/yagura-agent-*.x86_64.rpm
+install /old
 never systemctl is-active yagura-agent
 never systemctl is-enabled yagura-agent
 step "back to the version before; what was stopped and disabled stays so"
@@ -97,3 +102,44 @@ if [ $kind = deb ]; then
 	must test "$left" = ""
 	step "purged: nothing is left"
 fi
+
+# ssm ACTION VERSION runs the step for Linux of the template's document.
+export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:8000 AWS_ENDPOINT_URL_S3=http://127.0.0.1:8000
+ssm() {
+	sed -e "s/{{ Action }}/$1/" -e "s/{{ Version }}/$2/" -e 's/{{ Bucket }}/packages/' -e 's/{{ Region }}/eu-central-1/' \
+		-e "s|{{ Uplink }}|file:$state/out|" -e 's|{{ Central }}|/yagura/agents|' /out/step >/tmp/step
+	must sh /tmp/step
+}
+rm -rf /etc/yagura $state
+python3 /trial/amazon.py &
+await python3 -c 'import socket; socket.create_connection(("127.0.0.1", 8000))'
+
+ssm upgrade latest
+never test -e /usr/bin/yagura-agent
+ssm install 0.0.1
+await answers
+must test "$(yagura-agent version)" = "yagura-agent 0.0.1"
+must grep -q "file:$state/out" $conf
+must systemctl is-enabled yagura-agent
+cp $conf /tmp/before
+before=$(pid)
+ssm install 0.0.1
+must test "$(pid)" = "$before"
+step "installed through SSM: enabled, configured, started; and left alone the second time"
+
+systemctl disable --now yagura-agent
+ssm upgrade latest
+await answers
+never test "$(yagura-agent version)" = "yagura-agent 0.0.1"
+ssm install 0.0.1
+await answers
+must test "$(yagura-agent version)" = "yagura-agent 0.0.1"
+must cmp $conf /tmp/before
+step "upgraded and brought back through SSM: started, though it was stopped; the configuration is as it was"
+
+ssm remove latest
+never test -e /usr/bin/yagura-agent
+must test -s $state/agent.db
+ssm install latest
+await answers
+step "removed and installed again through SSM"
