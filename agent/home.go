@@ -50,7 +50,6 @@ func (p places) look(ctx context.Context) (*home, error) {
 		return nil, err
 	}
 	h := &home{places: p, id: id}
-	useRegion(id.Region)
 	if err := h.load(nil); err != nil {
 		return nil, err
 	}
@@ -65,13 +64,6 @@ func (p places) look(ctx context.Context) (*home, error) {
 		warn(fmt.Sprintf("the central configuration of before does not fit any more, and is left out: %v", err))
 	}
 	return h, nil
-}
-
-// useRegion makes the instance's region the one of AWS's SDK, if nothing else names one.
-func useRegion(region string) {
-	if region != "" && os.Getenv("AWS_REGION") == "" {
-		_ = os.Setenv("AWS_REGION", region) // it has no zero byte
-	}
 }
 
 // load reads the configuration, with these central texts. With an error, what was in force stays.

@@ -91,7 +91,7 @@ func (c *runCmd) configure(ctx context.Context, h *home, a *agentd.Agent) {
 	defer signal.Stop(hangup)
 	changed := make(chan change)
 	if h.config.Client.Central != "" {
-		go h.followCentral(ctx, changed)
+		go followCentral(ctx, h.centralOptions(), changed)
 	}
 	for {
 		select {
@@ -106,6 +106,9 @@ func (c *runCmd) configure(ctx context.Context, h *home, a *agentd.Agent) {
 			err := h.load(ch.texts)
 			ch.done <- err
 			if err != nil {
+				if err := a.Tell(ctx, "ossec: Agent configuration refused: "+err.Error()); err != nil {
+					warn(err.Error())
+				}
 				continue
 			}
 		}
@@ -120,8 +123,7 @@ type change struct {
 }
 
 // followCentral asks SSM again and again until ctx ends, and hands over what is new.
-func (h *home) followCentral(ctx context.Context, changed chan<- change) {
-	o := h.centralOptions()
+func followCentral(ctx context.Context, o central.Options, changed chan<- change) {
 	o.Client = central.Connect(uplink.Config)
 	o.Apply = func(ctx context.Context, texts []config.Text) error {
 		ch := change{texts, make(chan error, 1)}
