@@ -18,6 +18,7 @@ import (
 	"github.com/yagura-hids/yagura/agent/agentd"
 	"github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/agent/rootcheck"
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
@@ -178,7 +179,7 @@ func TestFollow(t *testing.T) {
 		s := open(t, dir)
 		ctx, cancel := context.WithCancel(t.Context())
 		src, err := follow(ctx, s, dir, agentd.Options{
-			Config: &config.Config{Sources: []logcollector.Source{{Location: "-", Format: "syslog"}}}, Now: func() time.Time { return at },
+			Config: &config.Config{Sources: []logcollector.Source{{Location: "-", Format: "syslog"}}, Rootcheck: rootcheck.Config{Disabled: true}}, Now: func() time.Time { return at },
 			Collector: logcollector.Options{Stdin: strings.NewReader("fail a 1\nquiet\nfail a 2\n")},
 		})
 		if err != nil {
