@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/yagura-hids/yagura/agent/central"
 	"github.com/yagura-hids/yagura/agent/config"
@@ -84,8 +85,13 @@ func (h *home) load(texts []config.Text) error {
 	if err != nil {
 		return err
 	}
-	if conf.Client.Region != "" {
-		_ = os.Setenv("AWS_REGION", conf.Client.Region) // its form was checked
+	if err := conf.Client.SetRegion(); err != nil {
+		return err
+	}
+	for _, note := range conf.Notes { // also of a configuration that came later, each once
+		if h.config == nil || !slices.Contains(h.config.Notes, note) {
+			warn(note)
+		}
 	}
 	h.id.SetConfig(conf.Client.Labels, conf.Client.Profiles)
 	h.config, h.central = conf, texts

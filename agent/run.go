@@ -43,9 +43,6 @@ func (c *runCmd) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	for _, note := range h.config.Notes {
-		warn(note)
-	}
 	up, err := uplink.Open(h.config.Client.Uplink, uplink.Options{Agent: h.id.ID, Report: warn})
 	if err != nil {
 		return fmt.Errorf("%w; name one in %s: <client><uplink>kinesis:STREAM</uplink></client>", err, c.conf)

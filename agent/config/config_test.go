@@ -177,7 +177,7 @@ func TestParseWazuh(t *testing.T) {
 	want := &config.Config{
 		Client: config.Client{Profiles: []string{"debian", "debian12"}, Labels: map[string]string{"aws.zone": "eu-central-1a", "team": "blue"}},
 		Sources: []logcollector.Source{
-			{Location: "all", Format: "journald"}, {Location: "/var/log/app.log", Format: "multi-line:3"},
+			{Location: "all", Format: "journald"}, {Location: "/var/log/app.log", Format: "multi-line: 3"},
 			{Location: "/var/log/dpkg.log", Format: "syslog", Future: true},
 		},
 		Syscheck: syscheck.Config{
@@ -343,11 +343,11 @@ func TestFaults(t *testing.T) {
 		{in("client", "<remote_commands>1</remote_commands>"), `<remote_commands> is "1": write yes or no`},
 		{in("labels", "<label>x</label>"), "label without key"},
 		{in("localfile", "<location>/x</location>"), "c:1:15: localfile without log_format"},
-		{in("localfile", "<log_format>sylog</log_format>"), `localfile: unknown log_format "sylog"`},
-		{in("localfile", "<log_format>multi-line:0</log_format><location>/x</location>"), "write how many lines make one event"},
-		{in("localfile", "<log_format>syslog</log_format>"), "localfile without location"},
-		{in("localfile", "<log_format>command</log_format>"), "without command"},
-		{in("localfile", "<log_format>syslog</log_format><location>/x[</location>"), `"/x[": syntax error in pattern: close every [ with a ]`},
+		{in("localfile", "<log_format>sylog</log_format><location>/x</location>"), `c:1:15: localfile: "/x": log_format "sylog" is not supported: use one of `},
+		{in("localfile", "<log_format>multi-line:0</log_format><location>/x</location>"), "want multi-line:N with N from 1 to 1000"},
+		{in("localfile", "<log_format>syslog</log_format>"), "localfile: no location: name a file"},
+		{in("localfile", "<log_format>command</log_format>"), "localfile: log_format command without a command: name one"},
+		{in("localfile", "<log_format>syslog</log_format><location>/x[</location>"), `localfile: "/x[": syntax error in pattern: close every [ with a ]`},
 		{in("syscheck", "<directories>/x[</directories>"), `"/x[": syntax error`},
 		{in("localfile", "<log_format>command</log_format><command>x</command><frequency>often</frequency>"), `<frequency> is "often"`},
 		{in("localfile", "<log_format>syslog</log_format><location>/x</location><locaton>/x</locaton>"), "localfile: unknown element <locaton>"},

@@ -69,7 +69,7 @@ func beside(path string, id identity) []*generation {
 			continue
 		}
 		var err error
-		if g.info, err = stat(g.path); err == nil && g.regular && g.size > 0 && (g.stamp != "" || g.id == id) {
+		if g.info, err = stat(g.path); err == nil && g.regular && (g.id == id || g.size > 0 && g.stamp != "") {
 			out = append(out, g)
 		}
 	}
