@@ -1,4 +1,3 @@
-// Package rootcheck looks for what rootkits leave behind, and holds the host against policy files.
 package rootcheck
 
 import "time"

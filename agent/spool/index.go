@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -53,7 +51,7 @@ type block struct {
 
 func newBlock(c Class, events []*event.Event, text int) (block, error) {
 	first := events[0].ID
-	batch, err := codec.Encode(&event.Batch{AgentID: first.Agent, Epoch: first.Epoch, Events: events})
+	batch, err := codec.EncodeFast(&event.Batch{AgentID: first.Agent, Epoch: first.Epoch, Events: events})
 	if err != nil {
 		return block{}, err
 	}
@@ -83,25 +81,29 @@ func readBlock(k, v []byte) (b block, batch []byte, err error) {
 
 func (b block) last() uint64 { return b.seq + uint64(b.events) - 1 }
 
-// lost returns what is lost with the block, which may be on disk or fresh.
-func (b block) lost(bucket *bolt.Bucket) (Loss, error) {
-	data := b.data
-	if data == nil {
-		data = bucket.Get(key(b.seq))
-	}
-	_, batch, err := readBlock(key(b.seq), data)
+// read unpacks the events of a block on disk.
+func (b block) read(bucket *bolt.Bucket) ([]*event.Event, error) {
+	_, data, err := readBlock(key(b.seq), bucket.Get(key(b.seq)))
 	if err != nil {
-		return Loss{}, err
+		return nil, err
 	}
-	events, err := codec.Decode(batch)
+	batch, err := codec.Decode(data)
 	if err != nil {
-		return Loss{}, err
+		return nil, fmt.Errorf("block %d: %w", b.seq, err)
 	}
-	l := Loss{Kinds: map[string]uint64{}}
-	for _, ev := range events.Events {
+	return batch.Events, nil
+}
+
+// lose counts what is lost with a block on disk. Of a damaged one only the number of its events is known.
+func (l *Loss) lose(b block, bucket *bolt.Bucket) {
+	events, err := b.read(bucket)
+	if err != nil {
+		l.add(Loss{Events: uint64(b.events), Kinds: map[string]uint64{"damaged": uint64(b.events)}, First: l.First, Last: l.Last})
+		return
+	}
+	for _, ev := range events {
 		l.add(Loss{Events: 1, Kinds: map[string]uint64{ev.Kind.String(): 1}, First: ev.Time, Last: ev.Time})
 	}
-	return l, nil
 }
 
 func (l *Loss) add(m Loss) {
@@ -132,7 +134,7 @@ func (l Loss) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// index is all blocks on disk, by number.
+// index is all blocks on disk, by number. Only the holder of writing changes it.
 type index struct {
 	blocks []block
 	size   int64
@@ -140,13 +142,9 @@ type index struct {
 	events uint64
 }
 
-func (x index) clone() index {
-	x.blocks = slices.Clone(x.blocks)
-	return x
-}
-
 func (x *index) add(list []block) {
 	for _, b := range list {
+		b.data = nil
 		x.blocks = append(x.blocks, b)
 		x.count(b, 1)
 	}
@@ -158,36 +156,48 @@ func (x *index) count(b block, sign int) {
 	x.events += uint64(sign * b.events)
 }
 
-// fit takes blocks out until what is left fits into max, and returns them: of the lowest class there is, the oldest first, none up to number underway.
-func (x *index) fit(max int64, underway uint64) []block {
+// victims returns the blocks to drop so that the rest, with the fresh ones, fits into max: of the lowest class there is, the oldest first,
+// none up to number underway.
+func (x *index) victims(fresh []block, max int64, underway uint64) []block {
+	size := x.size
+	for _, b := range fresh {
+		size += int64(b.size)
+	}
 	var out []block
-	for c := Low; c < classes && x.size > max; c++ {
-		x.blocks = slices.DeleteFunc(x.blocks, func(b block) bool {
-			if x.size <= max || b.class != c || b.last() <= underway {
-				return false
+	for c := Low; c < classes && size > max; c++ {
+		for _, list := range [][]block{x.blocks, fresh} {
+			for _, b := range list {
+				if size > max && b.class == c && b.last() > underway {
+					size -= int64(b.size)
+					out = append(out, b)
+				}
 			}
-			x.count(b, -1)
-			out = append(out, b)
-			return true
-		})
+		}
 	}
 	return out
 }
 
-// upto takes out the blocks up to a number.
+// remove takes blocks out.
+func (x *index) remove(list []block) {
+	if len(list) == 0 {
+		return
+	}
+	gone := map[uint64]bool{}
+	for _, b := range list {
+		gone[b.seq] = true
+	}
+	x.blocks = slices.DeleteFunc(x.blocks, func(b block) bool {
+		if gone[b.seq] {
+			x.count(b, -1)
+		}
+		return gone[b.seq]
+	})
+}
+
+// upto returns the blocks up to a number.
 func (x *index) upto(last uint64) []block {
 	n := sort.Search(len(x.blocks), func(i int) bool { return x.blocks[i].last() > last })
-	out := x.blocks[:n:n]
-	for _, b := range out {
-		x.count(b, -1)
-	}
-	x.blocks = x.blocks[n:]
-	return out
-}
-
-func (x *index) has(seq uint64) bool {
-	_, ok := sort.Find(len(x.blocks), func(i int) int { return cmp.Compare(seq, x.blocks[i].seq) })
-	return ok
+	return x.blocks[:n:n]
 }
 
 // load reads the file's state and lists its blocks; a new file gets both, and one of another agent is begun anew.
@@ -243,13 +253,4 @@ func (s *Spool) begin(tx *bolt.Tx) error {
 func (st state) clone() state {
 	st.Lost.Kinds = maps.Clone(st.Lost.Kinds)
 	return st
-}
-
-// Stats are what a spool holds.
-type Stats struct {
-	Events uint64    // waiting to be sent
-	Bytes  int64     // of these on disk
-	Max    int64     // the most there may be
-	Lost   Loss      // of this epoch
-	Oldest time.Time // of what waits; zero if nothing does
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/yagura-hids/yagura/internal/event"
 )
 
-// A block is events of one class that were kept together: at most so many, of so much text.
+// A block is events of one class that were kept together: at most so many, of so much text, which fits into a batch even if it doesn't pack.
 const (
 	blockEvents = 4096
-	blockBytes  = 1 << 20
+	blockBytes  = 512 << 10
 )
 
 // Keep gives each event its id, stores them all, and calls remember (which may be nil, as events may be empty) in the same transaction: there
@@ -70,32 +70,16 @@ func lasting(err error) bool {
 func (s *Spool) keep(events []*event.Event, told uint64, remember func(tx *bolt.Tx) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	st, idx := s.snapshot()
+	st := s.state.clone()
 	fresh, err := s.encode(events, &st)
 	if err != nil {
 		return err
 	}
 	st.Told = max(st.Told, told)
-	idx.add(fresh)
-	dropped := idx.fit(s.opts.MaxBytes, st.Underway)
+	dropped := s.index.victims(fresh, s.opts.MaxBytes, st.Underway)
 	err = s.db.Update(func(tx *bolt.Tx) error {
-		b := tx.Bucket(bucketBlocks)
-		for _, d := range dropped { // a fresh one, too, if there is no room even so
-			lost, err := d.lost(b)
-			if err != nil {
-				return err
-			}
-			st.Lost.add(lost)
-			if err := b.Delete(key(d.seq)); err != nil {
-				return err
-			}
-		}
-		for _, f := range fresh {
-			if idx.has(f.seq) {
-				if err := b.Put(key(f.seq), f.data); err != nil {
-					return err
-				}
-			}
+		if err := store(tx, fresh, dropped, &st); err != nil {
+			return err
 		}
 		if remember != nil {
 			if err := remember(tx); err != nil {
@@ -107,7 +91,24 @@ func (s *Spool) keep(events []*event.Event, told uint64, remember func(tx *bolt.
 	if err != nil {
 		return err
 	}
-	s.publish(st, idx)
+	s.publish(st, fresh, dropped)
+	return nil
+}
+
+// store writes the fresh blocks and takes those out that there is no room for, maybe some of the fresh ones.
+func store(tx *bolt.Tx, fresh, dropped []block, st *state) error {
+	b := tx.Bucket(bucketBlocks)
+	for _, f := range fresh {
+		if err := b.Put(key(f.seq), f.data); err != nil {
+			return err
+		}
+	}
+	for _, d := range dropped {
+		st.Lost.lose(d, b)
+		if err := b.Delete(key(d.seq)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -122,10 +123,11 @@ func (s *Spool) encode(events []*event.Event, st *state) ([]block, error) {
 	var fresh []block
 	for c, list := range byClass {
 		for len(list) > 0 {
-			n, size := 0, 0
-			for n < len(list) && n < blockEvents && size < blockBytes {
+			n, size, places := 0, 0, 0
+			for n < len(list) && n < blockEvents && size+places < blockBytes {
 				list[n].ID = event.ID{Agent: st.Agent, Epoch: st.Epoch, Seq: st.Seq + uint64(n) + 1}
 				size += len(list[n].Text) + 1
+				places += len(list[n].Location)
 				n++
 			}
 			f, err := newBlock(Class(c), list[:n], size)
@@ -151,18 +153,19 @@ func (s *Spool) fit(ev *event.Event) {
 	if !event.Plausible(ev.Time) {
 		ev.Time = s.opts.Now()
 	}
+	ev.Time = ev.Time.Truncate(time.Millisecond) // more digits would be noise that doesn't pack
 }
 
-func (s *Spool) snapshot() (state, index) {
+// publish makes known what is on disk now. Its caller holds writing.
+func (s *Spool) publish(st state, fresh, gone []block) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state.clone(), s.index.clone()
-}
-
-func (s *Spool) publish(st state, idx index) {
-	s.mu.Lock()
-	s.state, s.index = st, idx
+	s.state = st
+	s.index.add(fresh)
+	s.index.remove(gone)
 	s.mu.Unlock()
+	if len(fresh) == 0 {
+		return
+	}
 	select {
 	case s.more <- struct{}{}:
 	default:

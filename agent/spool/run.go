@@ -24,48 +24,69 @@ type Run struct {
 //
 // What was lost since an event told of it last is told by an event now.
 func (s *Spool) Next(ctx context.Context) (*Run, error) {
-	if err := s.await(ctx); err != nil {
-		return nil, err
+	for {
+		for _, step := range []func(context.Context) error{s.tell, s.await, s.tell} {
+			if err := step(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if run, err := s.take(); err != nil || len(run.Events) > 0 {
+			return run, err
+		}
 	}
-	if err := s.tell(ctx); err != nil {
-		return nil, err
-	}
+}
+
+// take reads the oldest events and marks them as on their way. None are left if all of them were damaged.
+func (s *Spool) take() (*Run, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	st, idx := s.snapshot()
-	run := &Run{Dropped: st.Lost.Events}
+	run, damaged, err := s.read()
+	if err != nil {
+		return nil, fmt.Errorf("spool %s: %w", s.path, err)
+	}
+	if len(damaged) > 0 {
+		s.opts.Report(fmt.Sprintf("spool %s: %d damaged blocks of events; what they held is lost, and counted", s.path, len(damaged)))
+	}
+	st := s.state.clone()
+	st.Underway = max(st.Underway, run.upto)
+	if st.Underway == s.state.Underway && len(damaged) == 0 {
+		return run, nil
+	}
+	err = s.db.Update(func(tx *bolt.Tx) error {
+		if err := store(tx, nil, damaged, &st); err != nil {
+			return err
+		}
+		return putState(tx, st)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("spool %s: %w", s.path, err)
+	}
+	s.publish(st, nil, damaged)
+	return run, nil
+}
+
+// read unpacks the oldest events.
+func (s *Spool) read() (run *Run, damaged []block, err error) {
+	run = &Run{Dropped: s.state.Lost.Events}
 	text := 0
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err = s.db.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketBlocks)
-		for _, blk := range idx.blocks {
+		for _, blk := range s.index.blocks {
 			if len(run.Events) > 0 && (text+blk.text > runBytes || len(run.Events)+blk.events > codec.MaxEvents) {
 				break
 			}
-			_, data, err := readBlock(key(blk.seq), b.Get(key(blk.seq)))
+			events, err := blk.read(b)
 			if err != nil {
-				return err
+				damaged = append(damaged, blk)
+				continue
 			}
-			batch, err := codec.Decode(data)
-			if err != nil {
-				return fmt.Errorf("block %d: %w", blk.seq, err)
-			}
-			run.Events = append(run.Events, batch.Events...)
+			run.Events = append(run.Events, events...)
 			run.upto = blk.last()
 			text += blk.text
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("spool %s: %w", s.path, err)
-	}
-	if run.upto > st.Underway {
-		st.Underway = run.upto
-		if err := s.db.Update(func(tx *bolt.Tx) error { return putState(tx, st) }); err != nil {
-			return nil, fmt.Errorf("spool %s: %w", s.path, err)
-		}
-		s.publish(st, idx)
-	}
-	return run, nil
+	return run, damaged, err
 }
 
 // await waits until there is enough to send.
@@ -108,8 +129,7 @@ func (s *Spool) tell(ctx context.Context) error {
 func (s *Spool) Sent(r *Run) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	st, idx := s.snapshot()
-	gone := idx.upto(r.upto)
+	gone := s.index.upto(r.upto)
 	err := s.db.Update(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketBlocks)
 		for _, blk := range gone {
@@ -122,13 +142,21 @@ func (s *Spool) Sent(r *Run) error {
 	if err != nil {
 		return fmt.Errorf("spool %s: %w", s.path, err)
 	}
-	s.publish(st, idx)
+	s.publish(s.state, nil, gone)
 	return nil
+}
+
+// Stats are what a spool holds.
+type Stats struct {
+	Events uint64 `json:"events"` // waiting to be sent
+	Bytes  int64  `json:"bytes"`  // of these on disk
+	Max    int64  `json:"max"`    // the most there may be
+	Lost   Loss   `json:"lost,omitzero"`
 }
 
 // Stats returns what is kept at the moment.
 func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{Events: s.index.events, Bytes: s.index.size, Max: s.opts.MaxBytes, Lost: s.state.clone().Lost, Oldest: time.Time{}}
+	return Stats{Events: s.index.events, Bytes: s.index.size, Max: s.opts.MaxBytes, Lost: s.state.clone().Lost}
 }

@@ -160,10 +160,14 @@ func (s *Spool) Close() error {
 }
 
 // Agent returns the id that stands in the events' ids.
-func (s *Spool) Agent() string { return s.state.Agent }
+func (s *Spool) Agent() string { return s.opts.Agent }
 
 // Epoch returns the epoch of the events' ids: the life of this file, on this agent.
-func (s *Spool) Epoch() uint64 { return s.state.Epoch }
+func (s *Spool) Epoch() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.Epoch
+}
 
 // View calls fn with a transaction that sees what was remembered last.
 func (s *Spool) View(fn func(tx *bolt.Tx) error) error { return s.db.View(fn) }

@@ -58,6 +58,8 @@ type Directory struct {
 type Registry struct {
 	Key  string // such as HKEY_LOCAL_MACHINE\Software\Policies
 	Bits int    // 32 or 64: whose view of it
+
+	ReportChanges bool // send which values changed, and how
 }
 
 // Match chooses paths: those that begin with Text, whatever its case, or with Pattern those in which OSSEC's sregex (OS_Match) finds it.

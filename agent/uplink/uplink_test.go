@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/yagura-hids/yagura/agent/uplink"
+	"github.com/yagura-hids/yagura/internal/codec"
 	"github.com/yagura-hids/yagura/internal/emulated"
 	"github.com/yagura-hids/yagura/internal/emulated/emulatedtest"
 	"github.com/yagura-hids/yagura/internal/emulated/faults"
@@ -83,9 +85,9 @@ func TestSendThroughFaults(t *testing.T) {
 	}
 	t.Cleanup(proxy.Close)
 	waits := 0
-	up := uplink.New(uplink.Options{
-		Client: client(proxy.URL), Stream: "hids", Agent: "web1",
-		Wait: func(context.Context, time.Duration) error { waits++; return nil },
+	up := uplink.Kinesis(client(proxy.URL), "hids", uplink.Options{
+		Agent: "web1",
+		Wait:  func(context.Context, time.Duration) error { waits++; return nil },
 	})
 	var want []string
 	for i := range 100 {
@@ -111,7 +113,7 @@ func TestSendThroughFaults(t *testing.T) {
 	}
 
 	// A stream that isn't there is no matter of trying.
-	lost := uplink.New(uplink.Options{Client: real, Stream: "other", Agent: "web1", Wait: noWait(t)})
+	lost := uplink.Kinesis(real, "other", uplink.Options{Agent: "web1", Wait: noWait(t)})
 	err = lost.Send(t.Context(), []byte("x"))
 	if !errors.Is(err, uplink.ErrRefused) || !strings.Contains(err.Error(), "stream other: refused: ResourceNotFoundException") || !strings.Contains(err.Error(), "AWS_REGION") {
 		t.Errorf("%v", err)
@@ -164,7 +166,7 @@ func TestSendRefused(t *testing.T) {
 		"credentials": {func(context.Context) error { return fmt.Errorf("get identity: %w", uplink.ErrNoCredentials) }, "AWS_ACCESS_KEY_ID"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			up := uplink.New(uplink.Options{Client: &script{answers: []func(context.Context) error{c.answer}}, Stream: "hids", Agent: "web1", Wait: noWait(t)})
+			up := uplink.Kinesis(&script{answers: []func(context.Context) error{c.answer}}, "hids", uplink.Options{Agent: "web1", Wait: noWait(t)})
 			if err := up.Send(t.Context(), nil); !errors.Is(err, uplink.ErrRefused) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%v, want %q", err, c.text)
 			}
@@ -182,8 +184,8 @@ func TestSendWaits(t *testing.T) {
 	var waits []time.Duration
 	var said []string
 	random := 0.0
-	up := uplink.New(uplink.Options{
-		Client: c, Stream: "hids", Agent: "web1",
+	up := uplink.Kinesis(c, "hids", uplink.Options{
+		Agent: "web1",
 		Wait: func(_ context.Context, d time.Duration) error {
 			waits = append(waits, d)
 			random = 0.5
@@ -210,7 +212,7 @@ func TestSendWaits(t *testing.T) {
 // A try that gets no answer ends, and its batch is sent again.
 func TestSendTimesOut(t *testing.T) {
 	c := &script{answers: []func(context.Context) error{hangs, stores}}
-	up := uplink.New(uplink.Options{Client: c, Stream: "hids", Agent: "web1", Timeout: time.Millisecond, Random: func() float64 { return 0 }})
+	up := uplink.Kinesis(c, "hids", uplink.Options{Agent: "web1", Timeout: time.Millisecond, Random: func() float64 { return 0 }})
 	if err := up.Send(t.Context(), []byte("x")); err != nil || up.Stats().Tries != 2 {
 		t.Errorf("%v, %+v", err, up.Stats())
 	}
@@ -222,7 +224,7 @@ func TestSendStopped(t *testing.T) {
 		cancel()
 		return &smithy.GenericAPIError{Code: "ProvisionedThroughputExceededException", Message: "Rate exceeded"}
 	}}}
-	up := uplink.New(uplink.Options{Client: c, Stream: "hids", Agent: "web1", Random: func() float64 { return 0.9 }})
+	up := uplink.Kinesis(c, "hids", uplink.Options{Agent: "web1", Random: func() float64 { return 0.9 }})
 	err := up.Send(ctx, []byte("x"))
 	if !errors.Is(err, context.Canceled) || errors.Is(err, uplink.ErrRefused) || !strings.Contains(err.Error(), "Rate exceeded") {
 		t.Errorf("%v", err)
@@ -232,7 +234,70 @@ func TestSendStopped(t *testing.T) {
 	}
 }
 
-func TestConnect(t *testing.T) {
+// Without a region or credentials an agent begins nevertheless, and sends when there are some.
+func TestSendConnectsLater(t *testing.T) {
+	noAWS(t)
+	up, err := uplink.Open("kinesis:hids", uplink.Options{Agent: "web1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{up.Send(t.Context(), []byte("x")), up.Check(t.Context())} {
+		if !errors.Is(err, uplink.ErrNoRegion) || !errors.Is(err, uplink.ErrRefused) || strings.Count(err.Error(), "set AWS_REGION") != 1 {
+			t.Errorf("%v", err)
+		}
+	}
+	url := emulatedtest.Start(t, emulated.Kinesis)
+	stream(t, client(url))
+	t.Setenv("AWS_REGION", emulated.Region)
+	t.Setenv("AWS_ACCESS_KEY_ID", "emulated")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "emulated")
+	t.Setenv("AWS_ENDPOINT_URL_KINESIS", url)
+	if err := errors.Join(up.Check(t.Context()), up.Send(t.Context(), []byte("x"))); err != nil {
+		t.Fatal(err)
+	}
+	got := stored(t, client(url))
+	if len(got) != 2 || got[1] != "x" {
+		t.Fatalf("%q", got)
+	}
+	if events, err := codec.Events(codec.Record{Data: []byte(got[0])}); err != nil || len(events) != 0 {
+		t.Errorf("Check's record is %v to its reader, %v", events, err)
+	}
+}
+
+// The region is that of the instance if nothing else says it.
+func TestConnectOnEC2(t *testing.T) {
+	noAWS(t)
+	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/latest/api/token":
+			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
+			fmt.Fprint(w, "token")
+		case "/latest/dynamic/instance-identity/document":
+			fmt.Fprint(w, `{"region":"eu-north-1"}`)
+		case "/latest/meta-data/iam/security-credentials/":
+			fmt.Fprint(w, "role")
+		case "/latest/meta-data/iam/security-credentials/role":
+			fmt.Fprint(w, `{"Code":"Success","AccessKeyId":"a","SecretAccessKey":"b","Token":"c","Expiration":"2199-01-01T00:00:00Z"}`)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer metadata.Close()
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
+	conf, err := uplink.Config(t.Context())
+	if err != nil || conf.Region != "eu-north-1" {
+		t.Errorf("region %q, %v", conf.Region, err)
+	}
+	t.Setenv("AWS_REGION", "us-east-2")
+	if conf, err = uplink.Config(t.Context()); err != nil || conf.Region != "us-east-2" {
+		t.Errorf("region %q, %v", conf.Region, err)
+	}
+}
+
+// noAWS takes away what the machine says of AWS.
+func noAWS(t *testing.T) {
+	t.Helper()
 	for _, key := range []string{
 		"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 		"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -242,6 +307,10 @@ func TestConnect(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("AWS_CONFIG_FILE", "/nowhere")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+}
+
+func TestConnect(t *testing.T) {
+	noAWS(t)
 	if _, err := uplink.Connect(t.Context()); !errors.Is(err, uplink.ErrNoRegion) || !strings.Contains(err.Error(), "AWS_REGION") {
 		t.Errorf("%v", err)
 	}

@@ -25,7 +25,7 @@ func (c sendCmd) failed(ctx context.Context) error {
 			continue
 		}
 		for _, r := range list {
-			up := uplink.New(uplink.Options{Client: client, Stream: c.Stream, Agent: r.PartitionKey, Report: warn})
+			up := uplink.Kinesis(client, c.Stream, uplink.Options{Agent: r.PartitionKey, Report: warn})
 			ctx, cancel := context.WithTimeout(ctx, giveUp)
 			err := up.Send(ctx, r.Data)
 			cancel()

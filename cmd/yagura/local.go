@@ -5,24 +5,36 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
+	"github.com/yagura-hids/yagura/agent/agentd"
+	agentconfig "github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/agent/rootcheck"
+	"github.com/yagura-hids/yagura/agent/spool"
+	"github.com/yagura-hids/yagura/agent/syscheck"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/config"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/local"
 	"github.com/yagura-hids/yagura/internal/ruleset"
+	"github.com/yagura-hids/yagura/rules"
 )
 
 type localCmd struct {
 	rulesFlags
 	Data  string   `help:"Where state and alerts are kept (default: ${default})." type:"path" default:"${data}" placeholder:"DIR"`
-	File  []string `short:"f" sep:"none" help:"Follow this file (may hold * and %Y-%m-%d; - is standard input) instead of the usual logs; with --conf, besides those named there. May be repeated." type:"path" placeholder:"FILE"`
+	File  []string `short:"f" sep:"none" help:"Follow only this file (may hold * and %Y-%m-%d; - is standard input); with --conf, besides what is named there. May be repeated." type:"path" placeholder:"FILE"`
 	Level int      `short:"l" default:"1" help:"Show alerts from this level on (default: ${default}); all are stored." placeholder:"N"`
 	JSON  bool     `help:"Show alerts as JSON lines."`
 	Quiet bool     `short:"q" help:"No words at the start and the end."`
@@ -31,8 +43,8 @@ type localCmd struct {
 
 // Help adds what the flags don't say.
 func (localCmd) Help() string {
-	return `Follows the <localfile>s of --conf or, without one, this machine's usual logs and its systemd journal. Stop it
-with Ctrl-C. Killed at any moment, it goes on there at the next start: no line is lost, no alert doubled.
+	return `Does what --conf says in <localfile>, <syscheck> and <rootcheck>. Without it, follows this machine's usual logs and its
+systemd journal, watches its programs and its configuration for changes, and looks for rootkits. Stop it with Ctrl-C. Killed at any moment, it goes on there at the next start: no line is lost, no alert doubled.
 
   yagura local
   yagura local --file '/srv/app/log/%Y-%m-%d*.log' --level 7
@@ -44,64 +56,130 @@ const tryName = "try.log"
 
 // Run watches until it is stopped.
 func (c localCmd) Run(ctx context.Context) (err error) {
+	try := filepath.Join(c.Data, tryName)
+	watched, fault := c.watched(try)
 	conf, set, err := c.load()
-	if err != nil {
+	if err := errors.Join(err, fault); err != nil {
 		return err
 	}
-	store, err := local.Open(c.Data, rand.Reader)
+	store, err := local.Open(c.Data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	try := filepath.Join(c.Data, tryName)
 	if err := touch(try); err != nil {
 		return err
 	}
-	sources := c.sources(conf, try)
-	source, err := local.Follow(store, c.server(), sources, logcollector.Options{Report: warn})
+	sp, err := c.spool(store)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, source.Close()) }()
-	if !c.Quiet {
-		fmt.Fprint(os.Stderr, c.welcome(conf, set, sources, try))
+	defer func() { err = errors.Join(err, sp.Close()) }()
+	source, err := local.Follow(store, sp, local.FollowOptions{Report: warn})
+	if err != nil {
+		return err
 	}
-	opts := c.options(conf)
-	opts.NameActions, opts.DropRepeats, opts.StatsLevel = true, c.DropRepeats, conf.Stats
-	show := alertPrinter(os.Stdout, c.JSON)
-	stats, err := local.Run(ctx, local.Options{
-		Store: store, Source: source, Analyze: analysis.New(set, opts).Analyze, MemorySize: conf.MemorySize, JSON: conf.JSON,
-		Report: warn, Health: set.Overruns,
-		Alert: func(a *event.Alert) {
-			if a.Rule.Level >= c.Level {
-				show(a)
-			}
-		},
+	for _, note := range watched.Notes {
+		warn(note)
+	}
+	ready := make(chan struct{})
+	agent := agentd.New(agentd.Options{
+		Config: watched, Spool: sp, Version: version, Databases: rules.Rootcheck, Report: unreadableOnce(warn), Ready: sync.OnceFunc(func() { close(ready) }),
+		Collector: logcollector.Options{Host: c.server()},
 	})
-	if err == nil && !c.Quiet {
-		fmt.Fprintf(os.Stderr, "\nstopped: %s, %s in %s; start it again and it goes on where it stopped\n", count(stats.Lines, "line"),
-			count(stats.Alerts, "alert"), stats.Elapsed.Round(time.Second))
+	welcome := c.welcome(conf, set, watched, try)
+	ctx, ended := begin(ctx, agent)
+	select {
+	case <-ready: // what is written from here on will be seen
+		c.say(welcome)
+	case <-ctx.Done():
+	}
+	stats, err := local.Run(ctx, c.runOptions(local.Options{Store: store, Source: source}, conf, set))
+	if err = errors.Join(err, ended()); err == nil {
+		c.say(fmt.Sprintf("\nstopped: %s, %s in %s; start it again and it goes on where it stopped\n", count(stats.Lines, "line"),
+			count(stats.Alerts, "alert"), stats.Elapsed.Round(time.Second)))
 	}
 	return err
 }
 
-// sources are the logs to follow: the configuration's or else the machine's, those of --file, and the one for trying.
-func (c localCmd) sources(conf *config.Config, try string) []logcollector.Source {
-	var list []logcollector.Source
-	for _, l := range conf.Localfiles {
-		location := l.Location
-		if l.Format != "journald" && location != "-" && !filepath.IsAbs(location) {
-			location = filepath.Join(ruleset.Root(c.Conf), location)
-		}
-		list = append(list, logcollector.Source{Location: location, Format: l.Format})
+// say tells the user, unless he wants no words.
+func (c localCmd) say(text string) {
+	if !c.Quiet {
+		fmt.Fprint(os.Stderr, text)
 	}
-	if c.Conf == "" && len(c.File) == 0 {
-		list = local.DefaultSources("/")
+}
+
+// begin starts the agent. The context that it returns ends with ctx, or when the agent does. The function ends the agent and tells why it ended.
+func begin(ctx context.Context, agent *agentd.Agent) (context.Context, func() error) {
+	ctx, stop := context.WithCancel(ctx)
+	err := make(chan error, 1)
+	go func() {
+		defer stop()
+		err <- agent.Run(ctx)
+	}()
+	return ctx, func() error {
+		stop()
+		return <-err
+	}
+}
+
+// spool opens what the agent's readers fill. Nothing is dropped from it: as long as the disk has no room, reading waits.
+func (c localCmd) spool(store *local.Store) (*spool.Spool, error) {
+	agent, err := store.Agent(c.server())
+	if err != nil {
+		return nil, err
+	}
+	return spool.Open(filepath.Join(c.Data, "agent.db"), spool.Options{Agent: agent, MaxBytes: math.MaxInt64, Gather: -1, Random: rand.Reader, Report: warn})
+}
+
+// runOptions are o with what judges events and shows alerts.
+func (c localCmd) runOptions(o local.Options, conf *config.Config, set *ruleset.Set) local.Options {
+	opts := c.options(conf)
+	opts.NameActions, opts.DropRepeats, opts.StatsLevel = true, c.DropRepeats, conf.Stats
+	o.Analyze, o.MemorySize, o.JSON, o.Report, o.Health = analysis.New(set, opts).Analyze, conf.MemorySize, conf.JSON, warn, set.Overruns
+	show := alertPrinter(os.Stdout, c.JSON)
+	o.Alert = func(a *event.Alert) {
+		if a.Rule.Level >= c.Level {
+			show(a)
+		}
+	}
+	return o
+}
+
+// watched is what --conf asks for or, without one, what a machine without a configuration wants; or only the files of --file.
+func (c localCmd) watched(try string) (*agentconfig.Config, error) {
+	var names []string
+	if c.Conf != "" {
+		names = append(names, c.Conf)
+	}
+	w, err := agentconfig.Read(agentconfig.Host{Name: c.server(), OS: []string{runtime.GOOS}}, names)
+	if err != nil {
+		return nil, err
+	}
+	if c.Conf == "" && len(c.File) > 0 {
+		w = &agentconfig.Config{Rootcheck: rootcheck.Config{Disabled: true}}
 	}
 	for _, name := range c.File {
-		list = append(list, logcollector.Source{Location: name, Format: "syslog"})
+		if _, err := filepath.Match(name, ""); err != nil {
+			return nil, fmt.Errorf("--file %q: %w; close every [ with a ]", name, err)
+		}
+		w.Sources = append(w.Sources, logcollector.Source{Location: name, Format: "syslog"})
 	}
-	return append(list, logcollector.Source{Location: try, Format: "syslog"})
+	w.Sources = append(w.Sources, logcollector.Source{Location: try, Format: "syslog"})
+	return w, nil
+}
+
+// unreadableOnce tells only the first time that files can't be compared since this user may not read them: for one who isn't root there are many.
+func unreadableOnce(tell func(string)) func(string) {
+	var told atomic.Bool
+	return func(msg string) {
+		switch {
+		case os.Geteuid() == 0 || !strings.HasPrefix(msg, "syscheck: ") || !strings.Contains(msg, fs.ErrPermission.Error()):
+			tell(msg)
+		case !told.Swap(true):
+			tell(msg + "; so it is with all files that only root may read: run yagura as root to watch them, too")
+		}
+	}
 }
 
 func touch(name string) error {
@@ -113,7 +191,7 @@ func touch(name string) error {
 }
 
 // welcome says what is watched, where things are, and how to see a first alert.
-func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, sources []logcollector.Source, try string) string {
+func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, watched *agentconfig.Config, try string) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "yagura %s watches %s with %d rules (ruleset %s).\n\n", version, c.server(), len(set.Rules.Rules()), set.Hash)
 	table := func(label string, lines ...string) {
@@ -122,15 +200,22 @@ func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, sources []logco
 			label = ""
 		}
 	}
-	table("logs", sourceNames(sources)...)
-	if len(sources) == 1 {
+	table("logs", sourceNames(watched.Sources)...)
+	if len(watched.Sources) == 1 {
 		table("note", "no other log and no systemd journal is here to be followed; name one with --file FILE")
+	}
+	if places := placeNames(watched.Syscheck); places != "" {
+		table("files", places)
+	}
+	if !watched.Rootcheck.Disabled {
+		table("rootkits", "their files, hidden processes and ports, and the like")
 	}
 	table("alerts", filepath.Join(c.Data, "alerts", "alerts.log"))
 	if conf.JSON {
 		table("", filepath.Join(c.Data, "alerts", "alerts.json"))
 	}
-	for _, u := range conf.Unused {
+	details := slices.DeleteFunc(slices.Clone(watched.Unused), func(u string) bool { return !strings.Contains(u, " ") }) // whole sections may be the server's
+	for _, u := range slices.Concat(conf.Unused, details) {
 		table("note", fmt.Sprintf("%s of %s: not done by yagura local yet", u, c.Conf))
 	}
 	data := ""
@@ -148,6 +233,23 @@ Later: yagura alerts%s lists them. Ctrl-C stops.
 	return out.String()
 }
 
+// placeNames says which directories are watched, "" for none.
+func placeNames(c syscheck.Config) string {
+	const shown = 3
+	if c.Disabled || len(c.Directories) == 0 {
+		return ""
+	}
+	var names []string
+	for _, d := range c.Directories[:min(len(c.Directories), shown)] {
+		names = append(names, d.Path)
+	}
+	text := strings.Join(names, ", ")
+	if n := len(c.Directories) - shown; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text + ": what is added, changed, moved, deleted from now on"
+}
+
 func sourceNames(sources []logcollector.Source) []string {
 	var names []string
 	for _, s := range sources {
@@ -156,6 +258,8 @@ func sourceNames(sources []logcollector.Source) []string {
 			names = append(names, "the systemd journal")
 		case s.Location == "-":
 			names = append(names, "standard input")
+		case s.Location == "":
+			names = append(names, "the output of "+s.Command)
 		default:
 			names = append(names, s.Location)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +47,7 @@ func (c replayCmd) Run(ctx context.Context) (err error) {
 	}
 	var store *local.Store
 	if c.Data != "" {
-		if store, err = local.Open(c.Data, rand.Reader); err != nil {
+		if store, err = local.Open(c.Data); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()

@@ -55,8 +55,8 @@ func (c sendCmd) Run(ctx context.Context) (err error) {
 	source := local.Replay(nil, c.Files, local.ReplayOptions{Agent: agent})
 	defer func() { err = errors.Join(err, source.Close()) }()
 	bar := newProgress(source, "sending")
-	s := &sender{source: source, batches: batches, up: uplink.New(uplink.Options{
-		Client: client, Stream: c.Stream, Agent: agent, Report: func(msg string) { bar.aside(func() { warn(msg) }) },
+	s := &sender{source: source, batches: batches, up: uplink.Kinesis(client, c.Stream, uplink.Options{
+		Agent: agent, Report: func(msg string) { bar.aside(func() { warn(msg) }) },
 	})}
 	start := time.Now()
 	err = s.run(ctx)

@@ -58,11 +58,14 @@ func (s screen) paint(colour, text string) string {
 //	2026-11-23 10:00:09  level 10  rule 5720  web1  Repeated SSH login failures.
 //	    srcip 198.51.100.7  dstuser root  /var/log/auth.log  (after 7 like it)
 //	    Nov 23 10:00:09 web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2
+//
+// What an integrity alert knows of a file before and after stands in its log, of which each line is shown.
 func (s screen) alert(a *event.Alert) error {
 	head := fmt.Sprintf("level %2d  rule %d", a.Rule.Level, a.Rule.ID)
 	var facts []string
 	for _, f := range a.Fields {
-		if f.Value != "" && len(f.Name)+len(f.Value) <= 80 {
+		change := strings.HasSuffix(f.Name, "_before") || strings.HasSuffix(f.Name, "_after")
+		if f.Value != "" && len(f.Name)+len(f.Value) <= 80 && !change {
 			facts = append(facts, printable(f.Name)+" "+printable(f.Value))
 		}
 	}
@@ -76,8 +79,21 @@ func (s screen) alert(a *event.Alert) error {
 	}
 	_, err := fmt.Fprintf(s.out, "%s  %s  %s  %s\n    %s\n    %s\n",
 		s.paint(grey, a.Time.Format("2006-01-02 15:04:05")), s.paint(levelColour(a.Rule.Level), head), printable(host), printable(a.Rule.Description),
-		s.paint(grey, strings.Join(facts, "  ")), shorten(printable(a.FullLog), 400))
+		s.paint(grey, strings.Join(facts, "  ")), logLines(a.FullLog))
 	return err
+}
+
+// logLines makes a log fit to be shown: of one line nearly always, and of a few if it tells of a file.
+func logLines(log string) string {
+	const most, length = 24, 400
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	for i, line := range lines[:min(len(lines), most)] {
+		lines[i] = shorten(printable(line), length)
+	}
+	if n := len(lines) - most; n > 0 {
+		lines = append(lines[:most], fmt.Sprintf("… (%d more lines)", n))
+	}
+	return strings.Join(lines, "\n    ")
 }
 
 // printable makes text from outside safe for a terminal, and one line: what could be a control character is shown as a dot.

@@ -3,6 +3,7 @@ package alertlog_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,27 @@ func TestWriteJSONFile(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %s in %s", want, &b)
 		}
+	}
+}
+
+// An integrity alert: alerts.log has OSSEC's text as it is, alerts.json what was before and after in SyscheckFile, and only there.
+func TestWriteIntegrity(t *testing.T) {
+	a := plain()
+	a.Decoder, a.FullLog = "syscheck_integrity_changed", "Integrity checksum changed for: '/etc/hosts'\nSize changed from '1' to '2'"
+	a.Fields = []event.Dynamic{
+		{Name: "filename", Value: "/etc/hosts"}, {Name: "size_before", Value: "1"}, {Name: "perm_before", Value: "33188"},
+		{Name: "size_after", Value: "2"}, {Name: "perm_after", Value: "x"}, {Name: "md5_after", Value: "ab"}, {Name: "process_name", Value: "vim"},
+	}
+	var log, json bytes.Buffer
+	if err := errors.Join(alertlog.WriteLog(&log, 1, a), alertlog.WriteJSON(&json, 1, a)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(log.String(), "\n"+a.FullLog+"\n\n") {
+		t.Errorf("%s", &log)
+	}
+	want := `"SyscheckFile":{"path":"/etc/hosts","md5_after":"ab","perm_before":33188,"perm_after":"x","size_before":"1","size_after":"2"},`
+	if !strings.Contains(json.String(), want) || !strings.Contains(json.String(), `,"process_name":"vim",`) || strings.Count(json.String(), "size_after") != 1 {
+		t.Errorf("no %s in %s", want, &json)
 	}
 }
 

@@ -31,7 +31,7 @@ func WriteJSON(w io.Writer, n uint64, a *event.Alert) error {
 		o.text("previous_output", a.Previous[1])
 	}
 	if path := a.Field(event.Filename.String()); path != "" {
-		o.object("SyscheckFile", func() { o.text("path", path) })
+		o.object("SyscheckFile", func() { syscheckFile(&o, a, path) })
 	}
 	o.text("hostname", a.Hostname)
 	o.text("program_name", a.Program)
@@ -49,6 +49,34 @@ func WriteJSON(w io.Writer, n uint64, a *event.Alert) error {
 	source(&o, a)
 	_, err := w.Write(append(o.b, "}\n"...))
 	return err
+}
+
+// fileFields are what is said of a file before and after, as SyscheckFile has it: OSSEC's words, and below them those that it doesn't have.
+var fileFields = []string{
+	"md5", "sha1", "sha256", "owner", "gowner", "perm",
+	"size", "uname", "gname", "mtime", "inode", "link",
+}
+
+// isFileField tells whether a name is that of a value in SyscheckFile.
+func isFileField(name string) bool {
+	base, before := strings.CutSuffix(name, "_before")
+	base, after := strings.CutSuffix(base, "_after")
+	return before != after && slices.Contains(fileFields, base)
+}
+
+// syscheckFile writes what is known of a file. OSSEC writes perm as a number, and everything else as text.
+func syscheckFile(o *object, a *event.Alert, path string) {
+	o.text("path", path)
+	for _, name := range fileFields {
+		for _, when := range []string{"_before", "_after"} {
+			value := a.Field(name + when)
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil && name == "perm" {
+				o.number(name+when, n)
+			} else {
+				o.text(name+when, value)
+			}
+		}
+	}
 }
 
 func rule(o *object, a *event.Alert) {
@@ -144,8 +172,9 @@ var reserved = []string{
 }
 
 func dynamics(o *object, a *event.Alert) {
+	inFile := a.Field(event.Filename.String()) != ""
 	for _, f := range a.Fields {
-		if known, ok := event.ParseField(f.Name); ok && known.String() == f.Name {
+		if known, ok := event.ParseField(f.Name); ok && known.String() == f.Name || inFile && isFileField(f.Name) {
 			continue
 		}
 		name := f.Name

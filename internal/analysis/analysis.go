@@ -1,8 +1,9 @@
 // Package analysis turns events into alerts: it pre-decodes, decodes, and asks the rules.
 //
-//	event ─► predecode ─► decoders ─► rules ─┬─► verdict: the rule that holds, if any
-//	                                   ▲     └─► alert, if the rule's level and options say so
-//	                         State ◄───┘  earlier events, first-time-seen and ignore marks, last outputs
+//	log, command ─► predecode ─► decoders ─┬► rules ─┬─► verdict: the rule that holds, if any
+//	syscheck ─► what changed, OSSEC's text ┤    ▲    └─► alert, if the rule's level and options say so
+//	rootcheck ─────────────────────────────┘    │
+//	                                 State ◄────┘  earlier events, first-time-seen and ignore marks, last outputs
 //
 // It reads no clock and no file. An event's time is the event's own, so the same events give the same alerts whenever they are analysed.
 package analysis
@@ -10,7 +11,6 @@ package analysis
 import (
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/pattern"
-	"github.com/yagura-hids/yagura/internal/predecode"
 	"github.com/yagura-hids/yagura/internal/rule"
 	"github.com/yagura-hids/yagura/internal/ruleset"
 )
@@ -83,10 +83,9 @@ type Verdict struct {
 func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	d := &e.decoded
 	d.Reset(ev)
-	predecode.Split(d, e.server(ev), e.set.Wazuh)
-	e.text.Reset(d.Log)
-	e.set.Index.Scan(&e.text, &e.hits)
-	e.set.Decoders.Decode(d, &e.text, &e.hits)
+	if !e.read() {
+		return Verdict{Decoded: d}, nil
+	}
 	e.state, e.prior, e.path = state, prior{}, e.path[:0]
 	e.asked, e.fires, e.firsts = e.asked[:0], e.fires[:0], e.firsts[:0]
 	e.entry, e.now = Entry{Event: ev.ID, Time: ev.Time.UnixNano()}, ev.Time.Unix()

@@ -91,7 +91,7 @@ func (e *Engine) Looks(element string) (text string, ok bool) {
 	case "program_name":
 		value, has = d.Program, d.Program != ""
 	case "hostname":
-		value = d.Hostname
+		value = d.Place()
 	case "location":
 		value = d.Location
 	case "user":

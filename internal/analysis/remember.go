@@ -88,8 +88,12 @@ func (e *Engine) first(key string) (bool, error) {
 	return true, e.state.Put(key, &Item{Past: []Entry{e.entry}, Time: e.now})
 }
 
-// firstSeen tells whether the decoder's fts fields are seen for the first time, and remembers them.
+// firstSeen tells whether the decoder's fts fields are seen for the first time, and remembers them. Of the rootkit check it's true: an agent
+// tells each finding once.
 func (e *Engine) firstSeen() (bool, error) {
+	if e.decoded.Kind == event.Rootcheck {
+		return true, nil
+	}
 	if len(e.decoded.FTS) == 0 {
 		return false, nil
 	}

@@ -29,10 +29,11 @@ var mayImport = map[string][]string{
 	"internal/config":    {"internal/osxml"},
 	"internal/alertlog":  {"internal/event"},
 	"internal/codec":     {"internal/event"},
+	"internal/syscheck":  {},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
-	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rule", "internal/ruleset"},
+	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rule", "internal/ruleset", "internal/syscheck"},
 	"internal/analysis/statetest": {"internal/analysis", "internal/config", "internal/event", "internal/ruleset"},
 	"internal/logtest":            {"internal/analysis", "internal/decoder", "internal/event", "internal/rule", "internal/ruleset", "internal/ruleview"},
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
@@ -53,11 +54,21 @@ var mayImport = map[string][]string{
 
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
-	"agent/uplink":       {},
+	"agent/spool":        {"internal/codec", "internal/event"},
+	"agent/syscheck":     {"agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
+	"agent/rootcheck":    {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
+	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
+	"agent/agentd": {
+		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
+	},
+	"agent/central": {"agent/config"},
+	"agent/host":    {"internal/event"},
+	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
+	"agent/uplink":  {"internal/codec"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
-		"agent/logcollector", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
+		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
 		"internal/table", "internal/table/bolt",
 	},
 
@@ -69,6 +80,9 @@ var mayImport = map[string][]string{
 	"internal/setaside":   {"internal/codec"},
 	"internal/handler":    {"internal/analysisd", "internal/codec", "internal/event", "internal/notify"},
 
+	// the agent's packages
+	"packaging": {},
+
 	// what AWS does, on this machine
 	"internal/emulated":              {"internal/emulated/faults"},
 	"internal/emulated/emulatedtest": {"internal/emulated"},
@@ -77,9 +91,12 @@ var mayImport = map[string][]string{
 
 	// mains wire, so they may import anything
 	"cmd/yagura":                nil,
+	"agent":                     nil,
 	"functions/analyze":         nil,
 	"internal/emulated/install": {"internal/emulated"},
 	"functions/notify":          nil,
+	"packaging/build":           nil,
+	"packaging/publish":         nil,
 }
 
 // forbidden are imports outside the module that a package may not have, directly or through others of the module.
@@ -107,7 +124,7 @@ var forbidden = []struct {
 // engine are the packages whose result depends on their arguments only: given the same events they give the same alerts at any time.
 var engine = []string{
 	"internal/event", "internal/osxml", "internal/pattern", "internal/predecode", "internal/decoder", "internal/rule", "internal/ruleset",
-	"internal/analysis", "internal/alertlog", "internal/codec",
+	"internal/analysis", "internal/alertlog", "internal/codec", "internal/syscheck",
 }
 
 // pkg is a package's code on all platforms, without its tests.

@@ -75,14 +75,14 @@ func forge(t testing.TB, f any) []byte {
 	return wrap(t, raw)
 }
 
-// wrap packs what should be CBOR.
+// wrap packs what should be CBOR, without a dictionary, as a writer may.
 func wrap(t testing.TB, raw []byte) []byte {
 	t.Helper()
 	z, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return z.EncodeAll(raw, []byte("YGR\x01"))
+	return z.EncodeAll(raw, []byte("YGR\x02"))
 }
 
 // varints is a column of the protocol.

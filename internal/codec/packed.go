@@ -49,6 +49,7 @@ const (
 	stepLine = 1 // the text before and its line end: offsets in a log
 )
 
+// pack makes columns of the events. Texts stand by place: like beside like, where a reference to the one before is short.
 func pack(b *event.Batch) *packed {
 	p := &packed{
 		AgentID: b.AgentID, Epoch: b.Epoch, Version: b.Version, Config: b.Config, Dropped: b.Dropped,
@@ -63,8 +64,8 @@ func pack(b *event.Batch) *packed {
 	}
 	p.packSeqs(b.Events)
 	p.packTimes(b.Events)
-	p.packPlaces(b.Events)
-	p.packTexts(b.Events)
+	places := p.packPlaces(b.Events)
+	p.packTexts(b.Events, byPlace(places, len(p.Locations)))
 	return p
 }
 
@@ -119,8 +120,10 @@ func (p *packed) packTimes(events []*event.Event) {
 	p.Times, p.Zones = p.Times.packed(), p.Zones.packed()
 }
 
-func (p *packed) packPlaces(events []*event.Event) {
+// packPlaces returns where in p.Locations each event's is.
+func (p *packed) packPlaces(events []*event.Event) []int {
 	index := map[string]int{}
+	places := make([]int, 0, len(events))
 	last := 0
 	for _, ev := range events {
 		i, known := index[ev.Location]
@@ -131,6 +134,7 @@ func (p *packed) packPlaces(events []*event.Event) {
 		}
 		p.Places.add(int64(i - last))
 		last = i
+		places = append(places, i)
 		kind := int64(ev.Kind) << 1
 		if ev.Cut {
 			kind |= 1
@@ -138,9 +142,28 @@ func (p *packed) packPlaces(events []*event.Event) {
 		p.Kinds.add(kind)
 	}
 	p.Places, p.Kinds = p.Places.packed(), p.Kinds.packed()
+	return places
 }
 
-func (p *packed) packTexts(events []*event.Event) {
+// byPlace returns the indexes of the events in the order of their texts: those of the first place in their order, those of the second, and so
+// on.
+func byPlace(places []int, n int) []int {
+	starts := make([]int, n+1)
+	for _, p := range places {
+		starts[p+1]++
+	}
+	for p := range n {
+		starts[p+1] += starts[p]
+	}
+	order := make([]int, len(places))
+	for i, p := range places {
+		order[starts[p]] = i
+		starts[p]++
+	}
+	return order
+}
+
+func (p *packed) packTexts(events []*event.Event, order []int) {
 	size, newlines := 0, false
 	for _, ev := range events {
 		size += len(ev.Text) + 1
@@ -148,11 +171,12 @@ func (p *packed) packTexts(events []*event.Event) {
 	}
 	var text strings.Builder
 	text.Grow(size)
-	for i, ev := range events {
+	for n, i := range order {
+		ev := events[i]
 		switch {
 		case newlines:
 			p.Lengths.add(int64(len(ev.Text)))
-		case i > 0:
+		case n > 0:
 			text.WriteByte('\n')
 		}
 		text.WriteString(ev.Text)
@@ -161,10 +185,21 @@ func (p *packed) packTexts(events []*event.Event) {
 }
 
 // unpack makes events of the columns. It checks what it takes to do so; the rest is for check.
-func (p *packed) unpack() (*event.Batch, error) {
+func (p *packed) unpack(version byte) (*event.Batch, error) {
 	texts, err := p.texts()
 	if err != nil {
 		return nil, err
+	}
+	events := make([]event.Event, len(texts))
+	places, err := p.unpackPlaces(events)
+	if err != nil {
+		return nil, err
+	}
+	if version == 1 { // there the texts stand in the order of the events
+		clear(places)
+	}
+	for n, i := range byPlace(places, len(p.Locations)) {
+		events[i].Text = texts[n]
 	}
 	b := &event.Batch{AgentID: p.AgentID, Epoch: p.Epoch, Version: p.Version, Config: p.Config, Dropped: p.Dropped}
 	if a := p.Agent; a != nil {
@@ -175,12 +210,11 @@ func (p *packed) unpack() (*event.Batch, error) {
 	if p.Sent != nil {
 		b.Sent = time.Unix(0, *p.Sent).UTC()
 	}
-	events := make([]event.Event, len(texts))
+	b.Events = make([]*event.Event, len(events))
 	for i := range events {
-		events[i].Text = texts[i]
-		b.Events = append(b.Events, &events[i])
+		b.Events[i] = &events[i]
 	}
-	for _, fill := range []func([]event.Event) error{p.unpackSeqs, p.unpackTimes, p.unpackPlaces, p.unpackKinds} {
+	for _, fill := range []func([]event.Event) error{p.unpackSeqs, p.unpackTimes, p.unpackKinds} {
 		if err := fill(events); err != nil {
 			return nil, err
 		}
@@ -260,13 +294,16 @@ func (p *packed) unpackTimes(events []event.Event) error {
 	})
 }
 
-func (p *packed) unpackPlaces(events []event.Event) error {
+// unpackPlaces returns where in p.Locations each event's is.
+func (p *packed) unpackPlaces(events []event.Event) ([]int, error) {
+	places := make([]int, len(events))
 	var at int64
-	return p.Places.each("locations", len(events), func(i int, d int64) error {
+	return places, p.Places.each("locations", len(events), func(i int, d int64) error {
 		if at += d; at < 0 || at >= int64(len(p.Locations)) {
 			return fmt.Errorf("event %d: location %d of %d: %w", i, at, len(p.Locations), ErrDamaged)
 		}
 		events[i].Location = p.Locations[at]
+		places[i] = int(at)
 		return nil
 	})
 }

@@ -1,13 +1,13 @@
-// Package config reads ossec.conf, the part of it that concerns watching and judging logs:
+// Package config reads ossec.conf, the part of it that concerns judging what hosts saw:
 //
 //	<ossec_config>                                   several blocks add up
 //	  <global>     <memory_size> <jsonout_output> <email_notification> …
 //	  <rules>      <include> <rule_dir> <decoder> <decoder_dir> <list>
 //	  <ruleset>    Wazuh's: <rule_dir> <rule_include> <rule_exclude> <decoder_dir> … <list>
 //	  <alerts>     <log_alert_level> <email_alert_level>
-//	  <localfile>  <location> <log_format> …
 //
-// Other sections belong to parts that Yagura does elsewhere or not yet; they are named by Config.Unused, never a fault.
+// What a host does (<localfile>, <syscheck>, <rootcheck>, <client>, <labels>) is read by agent/config. Other sections belong to parts that are not
+// here yet; they are named by Config.Unused, never a fault.
 package config
 
 import (
@@ -22,7 +22,6 @@ import (
 
 // Config is what one or more ossec.conf files say.
 type Config struct {
-	Localfiles []Localfile
 	Rules      Rules
 	Alerts     Alerts
 	MemorySize int      // events remembered for composite rules; 0 for the default
@@ -33,13 +32,6 @@ type Config struct {
 
 // Alerts are the levels from which alerts are recorded and mailed.
 type Alerts struct{ LogLevel, MailLevel int }
-
-// Localfile is one log to follow.
-type Localfile struct {
-	Location string // path, glob, strftime name; for journald an identifier or "all"
-	Format   string // log_format
-	Pos      osxml.Pos
-}
 
 // Rules names the files of a ruleset, in order of reading. Empty lists mean OSSEC's defaults.
 type Rules struct {
@@ -60,7 +52,7 @@ type Include struct {
 	Pos     osxml.Pos
 }
 
-// Default returns the configuration that holds where no file says otherwise. It follows nothing.
+// Default returns the configuration that holds where no file says otherwise.
 func Default() *Config {
 	return &Config{Alerts: Alerts{LogLevel: 1, MailLevel: 7}, Stats: 4, JSON: true}
 }
@@ -103,8 +95,7 @@ type reader struct {
 
 func (r *reader) section(e *osxml.Element) {
 	switch strings.ToLower(e.Name) {
-	case "localfile":
-		r.localfile(e)
+	case "localfile", "syscheck", "rootcheck", "client", "labels": // the host's
 	case "rules":
 		r.rules(e)
 	case "ruleset":
@@ -118,52 +109,7 @@ func (r *reader) section(e *osxml.Element) {
 			r.unused(e.Name)
 			return
 		}
-		r.faults.Add(e.Pos, "known are global, rules, alerts, localfile and OSSEC's other sections", "unknown section <%s>", e.Name)
-	}
-}
-
-// OSSEC's and Wazuh's words for log_format: those whose lines are read, and those that are not read yet. "multi-line" takes a number behind a colon.
-var (
-	formats = []string{"syslog", "generic", "snort-fast", "apache", "iis", "squid", "json", "journald"}
-	unread  = []string{
-		"command", "full_command", "multi-line", "multi-line_indented", "audit", "modsec-audit", "mysql_log", "postgresql_log", "mssql_log",
-		"snort-full", "nmapg", "djb-multilog", "ossecalert", "syslog-pipe", "eventlog", "eventchannel",
-		"multi-line-regex", "macos",
-	}
-)
-
-func (r *reader) localfile(e *osxml.Element) {
-	l := Localfile{Pos: e.Pos}
-	for _, child := range e.Children {
-		switch text := strings.TrimSpace(child.Content); strings.ToLower(child.Name) {
-		case "location":
-			l.Location = text
-		case "log_format":
-			l.Format = text
-		case "command", "frequency", "alias", "only-future-events", "query", "check_diff":
-		default:
-			if collecting[strings.ToLower(child.Name)] {
-				r.unused("localfile <" + child.Name + ">")
-				continue
-			}
-			r.faults.Add(child.Pos, "known are location, log_format, command, alias, frequency", "localfile: unknown element <%s>", child.Name)
-		}
-	}
-	kind, _, _ := strings.Cut(l.Format, ":")
-	switch {
-	case l.Format == "":
-		r.faults.Add(e.Pos, "add <log_format>syslog</log_format>", "localfile without log_format")
-	case slices.Contains(unread, kind):
-		r.unused(strings.TrimSpace("localfile "+l.Location) + " (log_format " + l.Format + ")")
-	case !slices.Contains(formats, l.Format):
-		r.faults.Add(e.Pos, "write syslog for plain lines; others are "+strings.Join(formats[1:], ", "), "localfile: unknown log_format %q", l.Format)
-	case l.Format == "journald" && (l.Location == "" || l.Location == "journald"): // the latter is Wazuh's way
-		l.Location = "all"
-		r.config.Localfiles = append(r.config.Localfiles, l)
-	case l.Location == "":
-		r.faults.Add(e.Pos, "add <location>/var/log/…</location>", "localfile without location")
-	default:
-		r.config.Localfiles = append(r.config.Localfiles, l)
+		r.faults.Add(e.Pos, "known are global, rules, alerts and OSSEC's other sections", "unknown section <%s>", e.Name)
 	}
 }
 

@@ -87,10 +87,6 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &config.Config{
-		Localfiles: []config.Localfile{
-			{Location: "/var/log/messages", Format: "syslog"}, {Location: "/var/log/%Y/web-*.log", Format: "apache"},
-			{Location: "all", Format: "journald"}, {Location: "sshd", Format: "journald"},
-		},
 		Rules: config.Rules{
 			Decoders: []config.Include{{Path: "etc/decoder.xml"}, {Path: "etc/more", Dir: true, Pattern: "_dec.xml$"}},
 			Includes: []config.Include{
@@ -103,19 +99,13 @@ func TestParse(t *testing.T) {
 		MemorySize: 4096,
 		Stats:      4,
 		JSON:       true,
-		Unused:     []string{"syscheck", "rootcheck", "remote", "command", "active-response", "localfile (log_format command)", "localfile (log_format full_command)", "alerts use_geoip", "localfile /var/log/app (log_format multi-line:3)"},
+		Unused:     []string{"remote", "command", "active-response", "alerts use_geoip"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(osxml.Pos{})); diff != "" {
 		t.Error(diff)
 	}
-	places := map[string]string{
-		got.Localfiles[1].Pos.String():     "ossec.conf:40:3",
-		got.Rules.Includes[0].Pos.String(): "ossec.conf:17:5",
-	}
-	for got, want := range places {
-		if got != want {
-			t.Errorf("place %s, want %s", got, want)
-		}
+	if place := got.Rules.Includes[0].Pos.String(); place != "ossec.conf:17:5" {
+		t.Errorf("place %s", place)
 	}
 }
 
@@ -141,7 +131,7 @@ func TestParseFaults(t *testing.T) {
 		{"empty", "", "c: the file holds no configuration: write <ossec_config> around it"},
 		{"comment only", "<!-- -->", "c: the file holds no configuration: write <ossec_config> around it"},
 		{"another root", "<group/>", "c:1:1: <group> is no configuration: write <ossec_config>"},
-		{"section", "<ossec_config>\n <ruels/></ossec_config>", "c:2:2: unknown section <ruels>: known are global, rules, alerts, localfile and OSSEC's other sections"},
+		{"section", "<ossec_config>\n <ruels/></ossec_config>", "c:2:2: unknown section <ruels>: known are global, rules, alerts and OSSEC's other sections"},
 		{"element of rules", in("rules", "<inclde/>"), "c:1:22: rules: unknown element <inclde>: known are include, rule, rule_dir, decoder, decoder_dir, list"},
 		{"empty include", in("rules", "<include> </include>"), "c:1:22: <include> is empty: name a file"},
 		{"empty directory", in("rules", "<rule_dir/>"), "c:1:22: <rule_dir> is empty: name a file"},
@@ -151,10 +141,6 @@ func TestParseFaults(t *testing.T) {
 		{"element of global", in("global", "<emial_to/>"), "c:1:23: global: unknown element <emial_to>: check its spelling, or remove it"},
 		{"memory", in("global", "<memory_size>2047</memory_size>"), `c:1:23: <memory_size> is "2047": write a number from 2048 to 5000000`},
 		{"yes or no", in("global", "<jsonout_output>maybe</jsonout_output>"), `c:1:23: <jsonout_output> is "maybe": write yes or no`},
-		{"no location", in("localfile", "<log_format>syslog</log_format>"), "c:1:15: localfile without location: add <location>/var/log/…</location>"},
-		{"no format", in("localfile", "<location>/x</location>"), "c:1:15: localfile without log_format: add <log_format>syslog</log_format>"},
-		{"element of localfile", in("localfile", "<log_format>syslog</log_format><location>/x</location><path/>"),
-			"c:1:80: localfile: unknown element <path>: known are location, log_format, command, alias, frequency"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := config.Parse("c", []byte(tt.in))
@@ -172,19 +158,12 @@ func in(section, text string) string {
 	return "<ossec_config><" + section + ">" + text + "</" + section + "></ossec_config>"
 }
 
-func TestParseUnknownFormat(t *testing.T) {
-	_, err := config.Parse("c", []byte(in("localfile", "<log_format>sylog</log_format><location>/x</location>")))
-	if err == nil || !strings.HasPrefix(err.Error(), `c:1:15: localfile: unknown log_format "sylog": write syslog for plain lines; others are `) {
-		t.Error(err)
-	}
-}
-
 // One fault hides no other, and what is whole counts.
 func TestParseAllFaults(t *testing.T) {
 	c, err := config.Parse("c", []byte(`<ossec_config>
   <global><memory_size>x</memory_size></global>
-  <localfile><location>/a</locaton></localfile>
-  <localfile><location>/b</location><log_format>syslog</log_format></localfile>
+  <alerts><log_alert_level>5</log_alert_levl></alerts>
+  <alerts><log_alert_level>6</log_alert_level></alerts>
   <nothing/>
 </ossec_config>`))
 	var faults *osxml.FaultError
@@ -195,18 +174,18 @@ func TestParseAllFaults(t *testing.T) {
 	for _, f := range faults.Faults {
 		places = append(places, f.Pos.String())
 	}
-	if diff := cmp.Diff([]string{"c:2:11", "c:3:26", "c:5:3"}, places); diff != "" {
+	if diff := cmp.Diff([]string{"c:2:11", "c:3:29", "c:5:3"}, places); diff != "" {
 		t.Errorf("%s\n%v", diff, err)
 	}
-	if len(c.Localfiles) != 1 || c.Localfiles[0].Location != "/b" {
-		t.Errorf("localfiles %v", c.Localfiles)
+	if c.Alerts.LogLevel != 6 {
+		t.Errorf("level %d", c.Alerts.LogLevel)
 	}
 }
 
 func TestRead(t *testing.T) {
 	fsys := fstest.MapFS{"etc/ossec.conf": {Data: []byte(server)}, "dir/x": {}}
 	c, err := config.Read(fsys, "etc/ossec.conf")
-	if err != nil || len(c.Localfiles) != 4 {
+	if err != nil || c.MemorySize != 4096 {
 		t.Errorf("got %v, %v", c, err)
 	}
 	if _, err := config.Read(fsys, "ossec.conf"); !config.IsMissing(err) {
@@ -217,21 +196,15 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// FuzzParse: any text is either a configuration or faults with a place in the file; what is followed has a place to look and a format.
+// FuzzParse: any text is either a configuration or faults with a place in the file.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(server))
-	f.Add([]byte(in("localfile", "<location>/x</location>")))
 	f.Add([]byte(in("rules", "<include/>")))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, err := config.Parse("c", src)
 		var faults *osxml.FaultError
 		if err != nil && !errors.As(err, &faults) {
 			t.Fatalf("%T %v", err, err)
-		}
-		for _, l := range c.Localfiles {
-			if l.Location == "" || l.Format == "" || l.Pos.Line < 1 {
-				t.Errorf("%+v", l)
-			}
 		}
 		if err != nil {
 			return
@@ -281,7 +254,6 @@ func TestParseWazuh(t *testing.T) {
 		return config.Include{Path: path, Dir: true, Pattern: pattern}
 	}
 	want := &config.Config{
-		Localfiles: []config.Localfile{{Location: "all", Format: "journald"}, {Location: "/var/log/eve.json", Format: "json"}},
 		Rules: config.Rules{
 			Wazuh:           true,
 			Decoders:        []config.Include{dir("ruleset/decoders", ".xml$"), dir("etc/decoders", "_own.xml$"), {Path: "etc/one.xml"}},
@@ -291,10 +263,7 @@ func TestParseWazuh(t *testing.T) {
 			ExcludeDecoders: []string{"ruleset/decoders/0005-x.xml"},
 		},
 		Alerts: config.Alerts{LogLevel: 1, MailLevel: 7}, Stats: 4, JSON: true,
-		Unused: []string{
-			"remote", "vulnerability-detection", "wodle", "sca", "cluster", "localfile <filter>", "localfile <label>",
-			"localfile macos (log_format macos)", "localfile <multiline_regex>", "localfile /var/log/m (log_format multi-line-regex)",
-		},
+		Unused: []string{"remote", "vulnerability-detection", "wodle", "sca", "cluster"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(osxml.Pos{})); diff != "" {
 		t.Error(diff)

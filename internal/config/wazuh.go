@@ -8,9 +8,9 @@ import (
 )
 
 // sections are those of OSSEC and Wazuh that belong to parts which are not here.
-var sections = words(`syscheck rootcheck remote command active-response client email_alerts syslog_output reports database_output agentless
+var sections = words(`remote command active-response email_alerts syslog_output reports database_output agentless
 	fim_maintenance
-	client_buffer anti_tampering integration wodle labels logging cluster socket sca vulnerability-detection vulnerability-detector indexer
+	client_buffer anti_tampering integration wodle logging cluster socket sca vulnerability-detection vulnerability-detector indexer
 	gcp-pubsub gcp-bucket rule_test agent-upgrade task-manager wdb fluent-forward auth agent-key-polling github office365 ms-graph`)
 
 // globals are the global settings that have no effect here, OSSEC's and Wazuh's.
@@ -20,9 +20,6 @@ var globals = words(`email_notification email_to email_from email_reply_to email
 	compress_alerts picviz_output picviz_socket
 	alerts_log rotate_interval max_output_size agents_disconnection_time agents_disconnection_alert_time limits cti-url update_check
 	helo_server email_log_source queue_size forward_to`)
-
-// collecting are elements of Wazuh's localfile that choose or change lines. Those lines are read as they are.
-var collecting = words(`max-size label target out_format reconnect_time age exclude ignore_binaries ignore restrict multiline_regex filter`)
 
 func words(list string) map[string]bool {
 	set := map[string]bool{}

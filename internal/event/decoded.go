@@ -160,6 +160,15 @@ func (d *Decoded) AddDynamic(name, value string) {
 // Dynamics returns the dynamic fields in the order in which they were found. The slice is the event's own.
 func (d *Decoded) Dynamics() []Dynamic { return d.dynamic }
 
+// Place returns what a rule's hostname looks at: the host, and of an integrity event also where it is from, which tells the registry from files.
+// With OSSEC that host is the whole location, "(web1) 192.0.2.7->syscheck-registry".
+func (d *Decoded) Place() string {
+	if d.Kind != Syscheck || d.Hostname == d.Location {
+		return d.Hostname
+	}
+	return d.Hostname + "->" + d.Location
+}
+
 // Reset makes d the bare reading of ev, keeping the memory it owns.
 func (d *Decoded) Reset(ev *Event) {
 	dynamic := d.dynamic[:0]

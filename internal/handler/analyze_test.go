@@ -59,7 +59,9 @@ func newLab(t *testing.T) *lab {
 	t.Helper()
 	set, err := ruleset.Load(fstest.MapFS{
 		"decoder.xml": {Data: []byte(`<decoder name="t"><program_name>^t$</program_name></decoder>`)},
-		"rules/1.xml": {Data: []byte(`<group name="t,"><rule id="1" level="0" noalert="1"><category>syslog</category></rule><rule id="100" level="7"><match>evil</match></rule></group>`)},
+		"rules/1.xml": {Data: []byte(`<group name="t,"><rule id="1" level="0" noalert="1"><category>syslog</category></rule><rule id="100" level="7"><match>evil</match></rule>
+<rule id="7" level="0" noalert="1"><category>ossec</category></rule>
+<rule id="550" level="7"><category>ossec</category><decoded_as>syscheck_integrity_changed</decoded_as></rule></group>`)},
 	}, config.Rules{})
 	if err != nil {
 		t.Fatal(err)
@@ -148,6 +150,31 @@ func TestAnalyze(t *testing.T) {
 	}
 	if _, err := l.Handle(t.Context(), in); err != nil || len(l.alerts(t)) != 2 || strings.Count(l.log.String(), "takes too long") != 1 {
 		t.Errorf("once more: %v, alerts %q, log\n%s", err, l.alerts(t), &l.log)
+	}
+}
+
+// What an agent tells of a file becomes an alert that shows what changed; what it tells at first, and of itself, becomes none.
+func TestAnalyzeIntegrity(t *testing.T) {
+	l := newLab(t)
+	b := &event.Batch{AgentID: "i-1", Epoch: 1, Agent: event.Agent{Name: "web1"}}
+	for i, c := range []event.Event{
+		{Kind: event.Syscheck, Location: "syscheck", Text: `{"type":"baseline","path":"/etc/evil","after":{"size":1}}`},
+		{Kind: event.Syscheck, Location: "syscheck", Text: `{"type":"modified","path":"/etc/hosts","before":{"size":1},"after":{"size":2}}`},
+		{Kind: event.AgentState, Location: "yagura-agent", Text: `{"evil":1}`},
+	} {
+		c.ID, c.Time = event.ID{Agent: "i-1", Epoch: 1, Seq: uint64(i + 1)}, arrived
+		b.Events = append(b.Events, &c)
+	}
+	data, err := codec.Encode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := l.Handle(t.Context(), records(data)); err != nil || len(out.BatchItemFailures) > 0 {
+		t.Fatal(out, err)
+	}
+	want := []string{"web1: Integrity checksum changed for: '/etc/hosts'\nSize changed from '1' to '2'"}
+	if got := l.alerts(t); !slices.Equal(got, want) {
+		t.Errorf("alerts %q, want %q", got, want)
 	}
 }
 

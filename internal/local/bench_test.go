@@ -34,7 +34,7 @@ func (r *repeated) Next(ctx context.Context) (local.Batch, error) {
 func BenchmarkRun(b *testing.B) {
 	for _, every := range []int{1, 10, 1000} {
 		b.Run(fmt.Sprintf("alert=1in%d", every), func(b *testing.B) {
-			s, err := local.Open(b.TempDir(), epochSeven())
+			s, err := local.Open(b.TempDir())
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/alertstore"
@@ -22,7 +21,7 @@ import (
 // fullChild replays the log args[2] into args[0], while no file may grow beyond args[1] bytes; after three failures of the store it may.
 func fullChild(args []string) error {
 	signal.Ignore(syscall.SIGXFSZ)
-	s, err := local.Open(args[0], epochSeven())
+	s, err := local.Open(args[0])
 	if err != nil {
 		return err
 	}
@@ -144,7 +143,7 @@ func TestLocked(t *testing.T) {
 	if _, err := p.out.ReadByte(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := local.Open(dir, epochSeven())
+	_, err := local.Open(dir)
 	if !errors.Is(err, local.ErrLocked) || !strings.Contains(err.Error(), filepath.Join(dir, local.FileName)) ||
 		!strings.Contains(err.Error(), "or choose another data directory") {
 		t.Errorf("open: %v", err)
@@ -156,17 +155,11 @@ func TestLocked(t *testing.T) {
 
 func TestReadOnlyDirectory(t *testing.T) {
 	file := write(t, filepath.Join(t.TempDir(), "file"), "")
-	if _, err := local.Open(filepath.Join(file, "data"), epochSeven()); err == nil || !strings.Contains(err.Error(), "choose one that you may write to") {
+	if _, err := local.Open(filepath.Join(file, "data")); err == nil || !strings.Contains(err.Error(), "choose one that you may write to") {
 		t.Errorf("below a file: %v", err)
 	}
-	if _, err := local.Open("/proc/self/data", epochSeven()); err == nil || !strings.Contains(err.Error(), "data directory") {
+	if _, err := local.Open("/proc/self/data"); err == nil || !strings.Contains(err.Error(), "data directory") {
 		t.Errorf("where nobody may write: %v", err)
-	}
-}
-
-func TestNoRandomness(t *testing.T) {
-	if _, err := local.Open(t.TempDir(), iotest.ErrReader(errors.New("no entropy"))); err == nil || !strings.Contains(err.Error(), "no entropy") {
-		t.Errorf("%v", err)
 	}
 }
 
@@ -186,7 +179,7 @@ func TestDamaged(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		path := write(t, filepath.Join(dir, local.FileName), string(spoil([]byte(string(text)))))
-		_, err := local.Open(dir, epochSeven())
+		_, err := local.Open(dir)
 		if !errors.Is(err, local.ErrDamaged) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move the file away") {
 			t.Errorf("%s: open: %v", name, err)
 		}
@@ -229,7 +222,7 @@ func TestDamagedAnywhere(t *testing.T) {
 
 func spoiledRun(dir, log string) error {
 	_, queried := local.Query(context.Background(), dir, alertstore.Filter{Limit: 1000})
-	s, err := local.Open(dir, epochSeven())
+	s, err := local.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -4,81 +4,134 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/internal/event"
 )
 
 const (
 	followName  = "local"
-	followLines = 1000 // lines of a batch
+	followLines = 1000 // events of a batch
 )
 
-// followed is what the live source keeps: how far everything is read, and the last sequence number given.
+// followed is what the live source keeps: up to which event of which spool all have been dealt with.
 type followed struct {
-	Seq       uint64                 `json:"seq"`
-	Positions logcollector.Positions `json:"positions"`
+	Agent string `json:"agent"`
+	Epoch uint64 `json:"epoch"`
+	Seq   uint64 `json:"seq"`
 }
 
+// Agent returns the agent's id in the events that were followed so far, or name if there are none. An id stays when a host is renamed: what its
+// spool holds, and what the rules remember, goes by it.
+func (s *Store) Agent(name string) (string, error) {
+	saved := followed{Agent: name}
+	err := s.position(followName, &saved)
+	return saved.Agent, err
+}
+
+// FollowOptions are the surroundings of a live source.
+type FollowOptions struct {
+	Report func(msg string)                    // tells of trouble, and of its end; nil for nothing
+	Retry  func(failures int) <-chan time.Time // when to ask a failed spool again; nil for 1 s, 2 s … 1 min
+}
+
+// follower hands out what the agent's readers keep in the spool. A run of the spool is forgotten there when the transaction with its last
+// events' alerts and number is on disk; what comes again, since between the two there was no time, is passed over.
+//
+//	spool ─► run ─► batches ─► Run: one transaction, with the number of the last event ─► Next: run sent
 type follower struct {
-	collector *logcollector.Collector
-	agent     string
-	epoch     uint64
-	seq       uint64
-	now       func() time.Time
+	FollowOptions
+	spool *spool.Spool
+	at    followed // after what was given out
+	run   *spool.Run
+	rest  []*event.Event // of run, not given out yet
 }
 
-// Follow returns a source that follows the logs from where the store says that it stopped. agent is the host's name in the events' ids.
-func Follow(s *Store, agent string, sources []logcollector.Source, opts logcollector.Options) (Source, error) {
-	var saved followed
-	if err := s.position(followName, &saved); err != nil {
+// Follow returns a source of what an agent on this machine keeps in its spool, from where the store says that it stopped.
+func Follow(s *Store, sp *spool.Spool, o FollowOptions) (Source, error) {
+	f := &follower{FollowOptions: o, spool: sp}
+	if err := s.position(followName, &f.at); err != nil {
 		return nil, err
 	}
-	if opts.Now == nil {
-		opts.Now = time.Now
+	if f.at.Agent != sp.Agent() || f.at.Epoch != sp.Epoch() {
+		f.at = followed{Agent: sp.Agent(), Epoch: sp.Epoch()}
 	}
-	c, err := logcollector.New(sources, saved.Positions, opts)
-	if err != nil {
-		return nil, err
+	if f.Report == nil {
+		f.Report = func(string) {}
 	}
-	return &follower{c, agent, s.epoch, saved.Seq, opts.Now}, nil
+	if f.Retry == nil {
+		f.Retry = retry
+	}
+	return f, nil
 }
 
 func (f *follower) Name() string { return followName }
 
-func (f *follower) Close() error { return f.collector.Close() }
+// Close leaves the spool open, which is the agent's.
+func (f *follower) Close() error { return nil }
 
-// Next gives each line its number. The numbers are stored with the positions: lines that come again after a crash get the same ones, or
-// other lines get them; either way nothing was stored under them.
 func (f *follower) Next(ctx context.Context) (Batch, error) {
-	lines, err := f.collector.Next(ctx, followLines)
-	if err != nil {
-		return Batch{}, err
-	}
-	var b Batch
-	now := f.now()
-	for _, l := range lines.Lines {
-		f.seq++
-		ev := newEvent(event.ID{Agent: f.agent, Epoch: f.epoch, Seq: f.seq}, l)
-		ev.Time = now
-		if event.Plausible(l.Time) { // the zero time is not
-			ev.Time = l.Time.In(now.Location())
+	for len(f.rest) == 0 {
+		if err := f.insist(ctx, f.more); err != nil {
+			return Batch{}, err
 		}
-		b.Events = append(b.Events, ev)
-		b.Bytes += int64(len(l.Text)) + 1
 	}
-	text, err := json.Marshal(followed{f.seq, lines.Positions})
+	n := min(len(f.rest), followLines)
+	b := Batch{Events: f.rest[:n]}
+	f.rest = f.rest[n:]
+	for _, ev := range b.Events {
+		b.Bytes += int64(len(ev.Text)) + 1
+	}
+	f.at.Seq = b.Events[n-1].ID.Seq
+	text, err := json.Marshal(f.at)
 	if err != nil {
-		return Batch{}, fmt.Errorf("encode positions: %w", err)
+		return Batch{}, fmt.Errorf("encode position: %w", err)
 	}
 	b.Positions = map[string]json.RawMessage{followName: text}
 	return b, nil
 }
 
-// newEvent makes an event of a line.
-func newEvent(id event.ID, l logcollector.Line) *event.Event {
-	text, cut := event.Clip(l.Text)
-	return &event.Event{ID: id, Location: strings.ToValidUTF8(l.Location, "\uFFFD"), Text: text, Cut: l.Cut || cut}
+// more takes the next run. The last one has been dealt with, else nobody would ask.
+func (f *follower) more(ctx context.Context) error {
+	if f.run != nil {
+		if err := f.spool.Sent(f.run); err != nil {
+			return err
+		}
+		f.run = nil
+	}
+	run, err := f.spool.Next(ctx)
+	if err != nil {
+		return err
+	}
+	f.run = run
+	f.rest = slices.DeleteFunc(run.Events, func(ev *event.Event) bool { return ev.ID.Seq <= f.at.Seq || lives(ev) })
+	return nil
+}
+
+// lives tells whether an event only says that the agent is there: nobody far away has to be told.
+func lives(ev *event.Event) bool {
+	return ev.Kind == event.AgentState && (strings.HasPrefix(ev.Text, "{") || strings.HasPrefix(ev.Text, "ossec: Agent started:"))
+}
+
+// insist does something with the spool, however often it takes. Its error is ctx's.
+func (f *follower) insist(ctx context.Context, do func(context.Context) error) error {
+	for failures := 0; ; {
+		err := do(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			return nil
+		}
+		if failures++; failures == 1 {
+			f.Report(fmt.Sprintf("%v; trying again, nothing is lost", err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-f.Retry(failures):
+		}
+	}
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yagura-hids/yagura/agent/agentd"
+	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/internal/alertlog"
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
@@ -33,7 +35,41 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// epochSeven is the randomness of all test stores.
+// live is the source of an agent that runs beside it, as yagura local has it.
+type live struct {
+	local.Source
+	spool *spool.Spool
+	stop  context.CancelFunc
+	ended chan error
+}
+
+// follow starts an agent with its spool in dir.
+func follow(ctx context.Context, s *local.Store, dir string, o agentd.Options) (*live, error) {
+	l := &live{ended: make(chan error, 1)}
+	report := func(m string) { fmt.Fprintln(os.Stderr, m) }
+	agent, err := s.Agent("web1")
+	if err != nil {
+		return nil, err
+	}
+	if l.spool, err = spool.Open(filepath.Join(dir, "agent.db"), spool.Options{Agent: agent, MaxBytes: 1 << 40, Gather: -1, Random: epochSeven(), Report: report}); err != nil {
+		return nil, err
+	}
+	if l.Source, err = local.Follow(s, l.spool, local.FollowOptions{Report: report}); err != nil {
+		return nil, errors.Join(err, l.spool.Close())
+	}
+	o.Spool, o.Report = l.spool, report
+	ctx, l.stop = context.WithCancel(ctx)
+	go func() { l.ended <- agentd.New(o).Run(ctx) }()
+	return l, nil
+}
+
+// end ends the agent.
+func (l *live) end() error {
+	l.stop()
+	return errors.Join(<-l.ended, l.spool.Close())
+}
+
+// epochSeven is the randomness of all test spools.
 func epochSeven() io.Reader { return bytes.NewReader([]byte{0, 0, 0, 0, 0, 0, 0, 7}) }
 
 // judge is a small engine with a memory: a line "… fail WORD …" raises rule 1; every third one of a word rule 2 instead, which shows the
@@ -111,7 +147,7 @@ func write(t *testing.T, path, text string) string {
 
 func open(t *testing.T, dir string) *local.Store {
 	t.Helper()
-	s, err := local.Open(dir, epochSeven())
+	s, err := local.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -293,4 +294,10 @@ func (l *replayLog) batch() (b Batch, err error) {
 	}
 	b.Positions = map[string]json.RawMessage{l.key(): text}
 	return b, err
+}
+
+// newEvent makes an event of a line.
+func newEvent(id event.ID, l logcollector.Line) *event.Event {
+	text, cut := event.Clip(l.Text)
+	return &event.Event{ID: id, Location: strings.ToValidUTF8(l.Location, "\uFFFD"), Text: text, Cut: l.Cut || cut}
 }

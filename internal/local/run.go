@@ -87,9 +87,7 @@ func (r *runner) defaults() {
 		r.Alert = func(*event.Alert) {}
 	}
 	if r.Retry == nil {
-		r.Retry = func(failures int) <-chan time.Time {
-			return time.After(min(time.Second<<min(failures-1, 6), time.Minute))
-		}
+		r.Retry = retry
 	}
 	if r.Now == nil {
 		r.Now = time.Now
@@ -100,6 +98,11 @@ func (r *runner) defaults() {
 	for _, w := range r.writers {
 		r.outputs = append(r.outputs, w.name)
 	}
+}
+
+// retry waits for 1 s, 2 s … 1 min.
+func retry(failures int) <-chan time.Time {
+	return time.After(min(time.Second<<min(failures-1, 6), time.Minute))
 }
 
 func (r *runner) serveAndRun(ctx context.Context) error {

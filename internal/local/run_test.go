@@ -1,10 +1,13 @@
 package local_test
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yagura-hids/yagura/agent/agentd"
+	"github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/agent/rootcheck"
+	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
@@ -165,20 +172,28 @@ func TestAnalyzeFails(t *testing.T) {
 	}
 }
 
-// Three lives of a live yagura on the standard input: the event's numbers go on, and the time is the clock's.
+// Three lives of a live yagura on the standard input: the numbers of the events rise, and the time is the clock's.
 func TestFollow(t *testing.T) {
 	dir := t.TempDir()
 	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	for range 3 {
 		s := open(t, dir)
-		opts := logcollector.Options{Stdin: strings.NewReader("fail a 1\nquiet\nfail a 2\n"), Now: func() time.Time { return at }}
-		src, err := local.Follow(s, "web1", []logcollector.Source{{Location: "-", Format: "syslog"}}, opts)
+		ctx, cancel := context.WithCancel(t.Context())
+		src, err := follow(ctx, s, dir, agentd.Options{
+			Config: &config.Config{Sources: []logcollector.Source{{Location: "-", Format: "syslog"}}, Rootcheck: rootcheck.Config{Disabled: true}}, Now: func() time.Time { return at },
+			Collector: logcollector.Options{Stdin: strings.NewReader("fail a 1\nquiet\nfail a 2\n")},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = local.Run(t.Context(), local.Options{Store: s, Source: src, Analyze: judge})
-		if err := errors.Join(err, src.Close(), s.Close()); err != nil {
-			t.Fatal(err)
+		shown := 0
+		stats, err := local.Run(ctx, local.Options{Store: s, Source: src, Analyze: judge, Alert: func(*event.Alert) {
+			if shown++; shown == 2 {
+				cancel()
+			}
+		}})
+		if err := errors.Join(err, src.end(), s.Close()); err != nil || stats.Lines != 3 {
+			t.Fatalf("%d lines, %v", stats.Lines, err)
 		}
 		at = at.Add(time.Hour)
 	}
@@ -186,17 +201,16 @@ func TestFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	slices.SortFunc(page.Alerts, func(a, b *event.Alert) int { return cmp.Compare(a.Event.Seq, b.Event.Seq) })
 	var got []string
-	for _, a := range slices.Backward(page.Alerts) {
-		got = append(got, a.Event.String()+" "+a.Time.Format("15:04")+" "+a.FullLog)
+	for _, a := range page.Alerts {
+		got = append(got, fmt.Sprintf("%s/%x %s %s", a.Event.Agent, a.Event.Epoch, a.Time.Format("15:04"), a.FullLog))
 		if a.Rule.ID == 2 && len(a.Previous) != 2 {
 			t.Errorf("composite shows %q", a.Previous)
 		}
 	}
-	slices.Sort(got)
 	want := []string{
-		"web1/7/1 10:00 fail a 1", "web1/7/3 10:00 fail a 2", "web1/7/4 11:00 fail a 1",
-		"web1/7/6 11:00 fail a 2", "web1/7/7 12:00 fail a 1", "web1/7/9 12:00 fail a 2",
+		"web1/3 10:00 fail a 1", "web1/3 10:00 fail a 2", "web1/3 11:00 fail a 1", "web1/3 11:00 fail a 2", "web1/3 12:00 fail a 1", "web1/3 12:00 fail a 2",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
@@ -206,11 +220,68 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-func TestFollowRefuses(t *testing.T) {
-	_, err := local.Follow(open(t, t.TempDir()), "web1", []logcollector.Source{{Location: "/x", Format: "nonsense"}}, logcollector.Options{})
-	if err == nil || !strings.Contains(err.Error(), "nonsense") {
-		t.Errorf("%v", err)
+// A host that is renamed keeps its agent's id, and what its spool holds.
+func TestFollowRenamed(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	text := []byte(`{"agent":"web1","epoch":3,"seq":7}`)
+	src := &given{local.Batch{Positions: map[string]json.RawMessage{"local": text}}}
+	if _, err := local.Run(t.Context(), local.Options{Store: s, Source: src, Analyze: judge}); err != nil {
+		t.Fatal(err)
 	}
+	if id, err := s.Agent("web2"); id != "web1" || err != nil {
+		t.Errorf("agent %q, %v", id, err)
+	}
+}
+
+// A spool that fails is asked again until it works or the user has enough; the user is told once.
+func TestFollowInsists(t *testing.T) {
+	sp, err := spool.Open(filepath.Join(t.TempDir(), "agent.db"), spool.Options{Agent: "web1", Gather: -1, Random: epochSeven()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	retried, now := 0, make(chan time.Time)
+	close(now)
+	var told []string
+	src, err := local.Follow(open(t, t.TempDir()), sp, local.FollowOptions{
+		Report: func(m string) { told = append(told, m) },
+		Retry: func(failures int) <-chan time.Time {
+			if retried = failures; failures == 3 {
+				cancel()
+			}
+			return now
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sp.Keep(ctx, []*event.Event{{Text: "x", Time: noon}, {Kind: event.AgentState, Text: "{}", Time: noon}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := src.Next(ctx); err != nil || len(b.Events) != 1 || b.Events[0].Text != "x" || b.Bytes != 2 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	if err := sp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Next(ctx); !errors.Is(err, context.Canceled) || retried != 3 || len(told) != 1 || !strings.HasPrefix(told[0], "spool ") {
+		t.Errorf("%v after %d, told %q", err, retried, told)
+	}
+}
+
+// given is a source of its batches.
+type given []local.Batch
+
+func (g *given) Name() string { return "local" }
+func (g *given) Close() error { return nil }
+func (g *given) Next(context.Context) (local.Batch, error) {
+	if len(*g) == 0 {
+		return local.Batch{}, io.EOF
+	}
+	b := (*g)[0]
+	*g = (*g)[1:]
+	return b, nil
 }
 
 // What the memory forgets is gone from the file, too: a restart brings back what was remembered, and no more.

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bytes"
 	"testing"
 
 	"github.com/yagura-hids/yagura/internal/analysis"
@@ -32,7 +31,7 @@ func (r *restarted) Put(key string, i *analysis.Item) error {
 
 func TestState(t *testing.T) {
 	statetest.Run(t, func() analysis.State {
-		s, err := Open(t.TempDir(), bytes.NewReader(make([]byte, 8)))
+		s, err := Open(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}

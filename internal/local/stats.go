@@ -31,7 +31,9 @@ type RuleCount struct {
 func newStats() *Stats { return &Stats{Levels: map[int]int{}, rules: map[int]*RuleCount{}} }
 
 func (s *Stats) add(v analysis.Verdict) {
-	s.Lines++
+	if d := v.Decoded; d == nil || d.Kind == event.Log || d.Kind == event.Command {
+		s.Lines++
+	}
 	if v.Decoded != nil && v.Decoded.Decoder != "" {
 		s.Decoded++
 	}

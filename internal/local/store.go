@@ -43,7 +43,6 @@ var (
 	buckets = [][]byte{bucketMeta, bucketSources, bucketMemory, bucketOutputs} // table alerts adds its own
 
 	keyFormat = []byte("format")
-	keyEpoch  = []byte("epoch")
 	keyLast   = []byte("last")
 )
 
@@ -54,12 +53,11 @@ type Store struct {
 	db     *bolt.DB
 	tables *tables.Table // in db
 	path   string
-	epoch  uint64
 }
 
-// Open opens the store in a data directory, making both if they do not exist. random gives a new store its epoch.
+// Open opens the store in a data directory, making both if they do not exist.
 // The error wraps ErrLocked or ErrDamaged where that is the cause, and says what to do.
-func Open(dir string, random io.Reader) (*Store, error) {
+func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w; choose one that you may write to", err)
 	}
@@ -68,7 +66,7 @@ func Open(dir string, random io.Reader) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.update(func(tx *bolt.Tx) error { return s.prepare(tx, random) }); err != nil {
+	if err := s.update(s.prepare); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", s.path, err), s.Close())
 	}
 	return s, nil
@@ -150,7 +148,7 @@ func (s *Store) view(fn func(*bolt.Tx) error) error {
 }
 
 // prepare makes the buckets of a new store, or recognises an old one.
-func (s *Store) prepare(tx *bolt.Tx, random io.Reader) error {
+func (s *Store) prepare(tx *bolt.Tx) error {
 	if k, _ := tx.Cursor().First(); k != nil {
 		return s.recognise(tx)
 	}
@@ -159,13 +157,7 @@ func (s *Store) prepare(tx *bolt.Tx, random io.Reader) error {
 			return err
 		}
 	}
-	epoch := make([]byte, 8)
-	if _, err := io.ReadFull(random, epoch); err != nil {
-		return fmt.Errorf("choose an epoch: %w", err)
-	}
-	s.epoch = binary.BigEndian.Uint64(epoch)
-	meta := tx.Bucket(bucketMeta)
-	return errors.Join(meta.Put(keyFormat, []byte(format)), meta.Put(keyEpoch, epoch))
+	return tx.Bucket(bucketMeta).Put(keyFormat, []byte(format))
 }
 
 func (s *Store) recognise(tx *bolt.Tx) error {
@@ -177,15 +169,9 @@ func (s *Store) recognise(tx *bolt.Tx) error {
 			return damaged(fmt.Sprintf("no %s in it", name))
 		}
 	}
-	meta := tx.Bucket(bucketMeta)
-	if got := string(meta.Get(keyFormat)); got != format {
+	if got := string(tx.Bucket(bucketMeta).Get(keyFormat)); got != format {
 		return fmt.Errorf("its format is %q, this program knows %q; use the yagura that wrote it, or move the file away", got, format)
 	}
-	epoch := meta.Get(keyEpoch)
-	if len(epoch) != 8 {
-		return damaged("no epoch in it")
-	}
-	s.epoch = binary.BigEndian.Uint64(epoch)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/decoder"
+	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/rule"
 	"github.com/yagura-hids/yagura/internal/ruleview"
 )
@@ -130,7 +131,7 @@ type TriedDecoder struct {
 
 func (t *tester) explained(v analysis.Verdict) *explanation {
 	x := &explanation{Decoders: []TriedDecoder{}, Rules: []Tried{}, Alert: t.outcomeOf(v)}
-	decoders, _ := t.nearDecoders(t.set.Decoders.Explain(v.Decoded, v.Decoded.Log))
+	decoders, _ := t.nearDecoders(t.tries(v.Decoded))
 	for _, d := range decoders {
 		x.Decoders = append(x.Decoders, TriedDecoder{d.Name, d.Parent, d.Held, decoderWhy(d)})
 	}
@@ -140,6 +141,17 @@ func (t *tester) explained(v analysis.Verdict) *explanation {
 		}
 	}
 	return x
+}
+
+// tries are the decoders that were asked. What the checks of files and for rootkits tell has its decoder by its kind.
+func (t *tester) tries(d *event.Decoded) []decoder.Try {
+	switch {
+	case d.Kind != event.Log && d.Decoder == "":
+		return nil
+	case (d.Kind == event.Syscheck || d.Kind == event.Rootcheck) && !strings.HasPrefix(d.Log, "ossec: "):
+		return []decoder.Try{{Name: d.Decoder, Held: true}}
+	}
+	return t.set.Decoders.Explain(d, d.Log)
 }
 
 func decoderWhy(d decoder.Try) string {
@@ -209,7 +221,7 @@ func (t *tester) shown(fits bool) []bool {
 // explain tells why, for a reader.
 func (t *tester) explain(v analysis.Verdict) {
 	fmt.Fprintf(t.out, "\n**Explanation:\n    Decoders:\n")
-	decoders, left := t.nearDecoders(t.set.Decoders.Explain(v.Decoded, v.Decoded.Log))
+	decoders, left := t.nearDecoders(t.tries(v.Decoded))
 	for _, d := range decoders {
 		t.decoder(d)
 	}
@@ -253,7 +265,11 @@ func (t *tester) decoder(d decoder.Try) {
 	if d.Parent != "" {
 		indent += "  "
 	}
-	if d.Held {
+	switch {
+	case d.Held && d.Pos.File == "":
+		fmt.Fprintf(t.out, "%s%s holds: the event's kind wants it\n", indent, d.Name)
+		return
+	case d.Held:
 		fmt.Fprintf(t.out, "%s%s holds (%s)\n", indent, d.Name, d.Pos)
 		return
 	}

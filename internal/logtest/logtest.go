@@ -25,7 +25,7 @@ const Location = "stdin"
 
 // Options say how lines come in and how verdicts go out.
 type Options struct {
-	JSONLines bool           // lines are {"log": "...", "t": seconds since 1970}
+	JSONLines bool           // lines are {"log": "...", "t": seconds since 1970, "kind": "syscheck", "location": "..."}; all but log may be left out
 	JSON      bool           // verdicts are one JSON object a line
 	Isolated  bool           // every line meets an empty state
 	State     analysis.State // what lines meet at first; nil for an empty one
@@ -111,19 +111,8 @@ type tester struct {
 func (t *tester) line(line string) error {
 	ev := event.Event{Time: t.opts.Now(), Location: Location, Text: strings.ToValidUTF8(line, "\uFFFD")} // as where logs are read
 	if t.opts.JSONLines {
-		var in struct {
-			Log *string  `json:"log"`
-			T   *float64 `json:"t"`
-		}
-		if err := json.Unmarshal([]byte(line), &in); err != nil {
-			return fmt.Errorf(`want {"log": "…", "t": seconds}: %w`, err)
-		}
-		if in.Log == nil {
-			return errors.New(`the object has no "log"`)
-		}
-		ev.Text = *in.Log
-		if in.T != nil {
-			ev.Time = time.Unix(int64(*in.T), 0).In(ev.Time.Location())
+		if err := readObject(line, &ev); err != nil {
+			return err
 		}
 	}
 	if len(ev.Text) > event.MaxText {
@@ -144,6 +133,36 @@ func (t *tester) line(line string) error {
 		return t.json(v)
 	}
 	t.phases(v)
+	return nil
+}
+
+// readObject reads an event of a line of --jsonl.
+func readObject(line string, ev *event.Event) error {
+	var in struct {
+		Log            *string  `json:"log"`
+		T              *float64 `json:"t"`
+		Kind, Location string
+	}
+	if err := json.Unmarshal([]byte(line), &in); err != nil {
+		return fmt.Errorf(`want {"log": "…", "t": seconds}: %w`, err)
+	}
+	if in.Log == nil {
+		return errors.New(`the object has no "log"`)
+	}
+	ev.Text = *in.Log
+	if in.T != nil {
+		ev.Time = time.Unix(int64(*in.T), 0).In(ev.Time.Location())
+	}
+	if in.Kind != "" {
+		kind, ok := event.ParseKind(in.Kind)
+		if !ok {
+			return fmt.Errorf(`"kind": %q is none; want log, syscheck, rootcheck, command or agent`, in.Kind)
+		}
+		ev.Kind, ev.Location = kind, in.Kind
+	}
+	if in.Location != "" {
+		ev.Location = in.Location
+	}
 	return nil
 }
 

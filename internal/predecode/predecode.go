@@ -47,6 +47,18 @@ func Split(d *event.Decoded, server string, wazuh bool) {
 	} else {
 		other(d, p, wazuh)
 	}
+	host(d, server, wazuh)
+}
+
+// Bare is Split for a text that has no header, whatever it begins with.
+func Bare(d *event.Decoded, server string, wazuh bool) {
+	d.FullLog = clean(d.Text, wazuh)
+	d.Log, d.Hostname, d.Program = d.FullLog, "", ""
+	host(d, server, wazuh)
+}
+
+// host is the event's if no header names one, or if an agent's location does.
+func host(d *event.Decoded, server string, wazuh bool) {
 	switch {
 	case strings.HasPrefix(d.Location, "("):
 		d.Hostname = d.Location

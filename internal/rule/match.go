@@ -72,7 +72,7 @@ func (s *Subject) programText() *pattern.Text {
 
 func (s *Subject) hostnameText() *pattern.Text {
 	if !s.hasHostname {
-		s.hostname.Reset(s.Hostname)
+		s.hostname.Reset(s.Place())
 		s.hasHostname = true
 	}
 	return &s.hostname

@@ -27,20 +27,23 @@ type Record struct {
 	Link   string    `json:"link,omitempty"` // where a symbolic link points to
 }
 
-// What happened to a file.
+// What happened to a file. To follow an agent: From, if there is one, is gone; Path is gone after Deleted and Unwatched, and otherwise has the
+// record After.
 const (
 	Baseline = "baseline" // nothing: it was there when it was first looked at, or is told again on request
 	Added    = "added"
 	Modified = "modified"
 	Deleted  = "deleted"
 	Moved    = "moved"
+	// Unwatched: nothing, the file is still there; but the agent's configuration no longer speaks of it.
+	Unwatched = "unwatched"
 )
 
 // Change is one difference, as a host tells it. It is the text of an event of kind Syscheck.
 type Change struct {
 	Type   string  `json:"type"`
-	Path   string  `json:"path"`             // bytes that are no UTF-8 as \xff
-	From   string  `json:"from,omitempty"`   // of a moved file: its path before
+	Path   string  `json:"path"`             // see [Escape]
+	From   string  `json:"from,omitempty"`   // of a moved file: its path before; of a modified one: that of the file that was moved over it
 	Before *Record `json:"before,omitempty"` // of what was there
 	After  *Record `json:"after,omitempty"`  // of what is there
 	Diff   string  `json:"diff,omitempty"`   // what changed in a text file

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -160,8 +161,7 @@ func TestParameters(t *testing.T) {
 	}
 	for name, value := range params {
 		p := value.(object)
-		used := strings.Contains(body, "!Ref "+name+",") || strings.Contains(body, "!Ref "+name+"\n") || strings.Contains(body, "!Ref "+name+"}") ||
-			strings.Contains(body, "${"+name+"}")
+		used := regexp.MustCompile(`!Ref ` + name + `\b|\$\{` + name + `\}`).MatchString(body)
 		if !used {
 			t.Errorf("%s is used by nothing", name)
 		}

@@ -1,0 +1,108 @@
+package agentd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/yagura-hids/yagura/agent/spool"
+	"github.com/yagura-hids/yagura/internal/codec"
+	"github.com/yagura-hids/yagura/internal/event"
+)
+
+// Uplink takes an agent's batches, one after the other.
+type Uplink interface {
+	// Send returns when the batch is stored. Otherwise it may be stored or not; it's sent again, and its receiver knows its events by their ids.
+	Send(ctx context.Context, data []byte) error
+}
+
+// How long the sender waits after an uplink has given up: it has tried for long by itself, or a person has to do something.
+const giveUpWait = time.Minute
+
+// Send empties the spool into up until ctx ends; that is no error. What the uplink refuses stays in the spool and is offered again.
+func (a *Agent) Send(ctx context.Context, up Uplink) error {
+	for {
+		run, err := a.opts.Spool.Next(ctx)
+		if err != nil {
+			return ended(ctx, err)
+		}
+		batches, err := a.batches(run)
+		if err != nil {
+			return err
+		}
+		for _, b := range batches {
+			if err := a.deliver(ctx, up, b); err != nil {
+				return nil // ctx ended
+			}
+		}
+		if err := a.opts.Spool.Sent(run); err != nil {
+			return err
+		}
+	}
+}
+
+// batches makes of a run what is sent: mostly one batch.
+func (a *Agent) batches(run *spool.Run) ([]codec.Encoded, error) {
+	a.mu.Lock()
+	head := event.Batch{
+		AgentID: a.opts.Spool.Agent(), Epoch: a.opts.Spool.Epoch(), Agent: a.host, Version: a.opts.Version, Config: a.conf.Hash, Dropped: run.Dropped,
+	}
+	a.mu.Unlock()
+	b, err := codec.NewBuilder(head, a.opts.Now)
+	if err != nil {
+		return nil, fmt.Errorf("batch: %w", err)
+	}
+	var done []codec.Encoded
+	for _, ev := range run.Events {
+		more, err := b.Add(ev)
+		if err != nil {
+			return nil, fmt.Errorf("batch: %w", err) // the spool let none in that can't be sent
+		}
+		done = append(done, more...)
+	}
+	last, err := b.Flush()
+	if err != nil {
+		return nil, fmt.Errorf("batch: %w", err)
+	}
+	return append(done, last...), nil
+}
+
+// deliver brings one batch to the uplink, however long it takes. Its error is ctx's.
+func (a *Agent) deliver(ctx context.Context, up Uplink, b codec.Encoded) error {
+	for {
+		err := up.Send(ctx, b.Data)
+		if err == nil {
+			a.delivered(b)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if a.trouble(err.Error()) {
+			a.opts.Report(fmt.Sprintf("%v; trying again every %v, and meanwhile events wait in the spool", err, giveUpWait))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.opts.After(giveUpWait):
+		}
+	}
+}
+
+func (a *Agent) delivered(b codec.Encoded) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sent.Batches++
+	a.sent.Events += uint64(b.Events)
+	a.sent.Bytes += int64(len(b.Data))
+	a.sent.Last, a.sent.Trouble = a.opts.Now(), ""
+}
+
+// trouble notes why nothing is sent, and tells whether that is news.
+func (a *Agent) trouble(msg string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	news := a.sent.Trouble != msg
+	a.sent.Trouble = msg
+	return news
+}

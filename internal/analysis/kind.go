@@ -1,0 +1,110 @@
+package analysis
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/predecode"
+	"github.com/yagura-hids/yagura/internal/syscheck"
+)
+
+// read takes the event apart, as its kind wants it, and tells whether it is one for the rules.
+func (e *Engine) read() bool {
+	d := &e.decoded
+	switch {
+	case d.Kind == event.Syscheck:
+		return e.readChange()
+	case d.Kind == event.Rootcheck:
+		e.readFinding()
+		return true
+	case d.Kind == event.AgentState && strings.HasPrefix(d.Text, "{"): // a heartbeat: figures for the list of agents
+		predecode.Bare(d, e.server(d.Event), e.set.Wazuh)
+		return false
+	case d.Kind == event.AgentState:
+		predecode.Bare(d, e.server(d.Event), e.set.Wazuh)
+	default:
+		predecode.Split(d, e.server(d.Event), e.set.Wazuh)
+	}
+	e.decode()
+	return true
+}
+
+// decode lets the decoders look at the log.
+func (e *Engine) decode() {
+	e.scan()
+	e.set.Decoders.Decode(&e.decoded, &e.text, &e.hits)
+}
+
+func (e *Engine) scan() {
+	e.text.Reset(e.decoded.Log)
+	e.set.Index.Scan(&e.text, &e.hits)
+}
+
+// changes are the decoders that OSSEC gives what happens to files. Other types of message are no news: what was there
+// at first, what is no longer watched, digests.
+var changes = map[string]string{
+	syscheck.Added: "syscheck_new_entry", syscheck.Modified: "syscheck_integrity_changed", syscheck.Deleted: "syscheck_deleted",
+	syscheck.Moved: "syscheck_integrity_changed",
+}
+
+// readChange reads an integrity message. One that can't be read is told in its place, by a sentence that has a rule of its own.
+func (e *Engine) readChange() bool {
+	d := &e.decoded
+	predecode.Bare(d, e.server(d.Event), e.set.Wazuh)
+	c, err := syscheck.Parse(d.Text)
+	name, news := changes[c.Type]
+	if err == nil && news && c.Path == "" {
+		err = errors.New("no path in it")
+	}
+	switch {
+	case err != nil:
+		d.FullLog = fmt.Sprintf("ossec: Integrity message not understood (%s): %s", syscheck.Plain(err.Error()), d.FullLog)
+		d.Log = d.FullLog
+		e.decode()
+		return true
+	case !news:
+		return false
+	}
+	d.FullLog = c.Text()
+	d.Log = d.FullLog
+	e.report(name)
+	d.Set(event.Filename, syscheck.Plain(c.Path))
+	for _, f := range c.Fields() {
+		d.SetDynamic(f.Name, f.Value)
+	}
+	e.scan()
+	return true
+}
+
+// readFinding reads a message of the rootkit check:
+//
+//	Rootkit 'x' detected by the presence of file '/dev/.x'. MD5=… SHA1=… SHA256=…
+func (e *Engine) readFinding() {
+	d := &e.decoded
+	predecode.Bare(d, e.server(d.Event), e.set.Wazuh)
+	e.report("rootcheck")
+	if _, rest, ok := strings.Cut(d.Log, " file '"); ok {
+		if path, _, ok := strings.Cut(rest, "'"); ok {
+			d.Set(event.Filename, path)
+		}
+	}
+	for _, h := range []struct {
+		mark, field string
+		digits      int
+	}{{" MD5=", "md5_after", 32}, {" SHA1=", "sha1_after", 40}, {" SHA256=", "sha256_after", 64}} {
+		_, rest, _ := strings.Cut(d.Log, h.mark)
+		if sum, _, _ := strings.Cut(rest, " "); len(sum) == h.digits {
+			d.SetDynamic(h.field, sum)
+		}
+	}
+	e.scan()
+}
+
+// report names the decoder, one that no file declares.
+func (e *Engine) report(name string) {
+	d := &e.decoded
+	d.Decoder, d.Leaf, d.Category, d.Rewritten = name, name, event.CategoryOSSEC, true
+	d.DecoderID, _ = e.set.Decoders.ID(name)
+}
