@@ -37,7 +37,7 @@ run: build ## Build, then watch this machine's own logs until Ctrl-C. More flags
 	bin/yagura local $(ARGS)
 
 .PHONY: test
-test: need-race rules-test aws-parts sam-tools ## Test everything, with the race detector. One package: make test TESTFLAGS='-run X' PKG=./internal/rule
+test: need-race need-systemd rules-test aws-parts sam-tools ## Test everything, with the race detector. One package: make test TESTFLAGS='-run X' PKG=./internal/rule
 	$(GO) test $(RACE) -timeout 20m $(TESTFLAGS) $(or $(PKG),./...)
 
 .PHONY: test-wine
@@ -131,7 +131,7 @@ packages: need-go ## Build the agent's packages (deb, rpm, zip for Windows) and 
 
 .PHONY: packages-test
 packages-test: packages ## Try the packages in clean systems, booted for it: install, upgrade, remove, purge. As root, with debootstrap and systemd-nspawn.
-	$(GO) run ./packaging/build v0.0.1 .cache/packages-older
+	$(GO) run ./packaging/build v0.0.0 .cache/packages-older # older than what has no tag, too
 	packaging/test.sh dist .cache/packages-older
 
 .PHONY: publish-agent
@@ -143,7 +143,7 @@ clean: ## Delete what was built. Alerts and state of a running Yagura are elsewh
 	rm -rf bin dist .cache .aws-sam coverage.out
 
 # What a fresh machine may lack is named before anything else fails because of it.
-.PHONY: need-go need-race
+.PHONY: need-go need-race need-systemd
 need-go:
 	@command -v $(GO) >/dev/null || { echo "make: Go is not installed. Yagura needs Go 1.26 or later: https://go.dev/doc/install"; exit 1; }
 	@v=$$($(GO) env GOVERSION); case "$$v" in \
@@ -155,3 +155,8 @@ need-race: need-go
 		echo "make: the race detector needs a C compiler and CGO_ENABLED=1. Install one:"; \
 		echo "  Debian, Ubuntu: apt install gcc libc6-dev    Amazon Linux, Fedora: dnf install gcc    Alpine: apk add gcc musl-dev"; \
 		echo "or test without it: make test RACE="; exit 1; }
+
+need-systemd:
+	@command -v systemd-analyze >/dev/null || { \
+		echo "make: systemd-analyze, which judges the agent's unit, is not installed. It need not run. Install it:"; \
+		echo "  Debian, Ubuntu: apt install systemd    Amazon Linux, Fedora: dnf install systemd"; exit 1; }

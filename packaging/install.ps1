@@ -22,7 +22,7 @@ if ($Remove) {
 New-Item -ItemType Directory -Force $program, $data | Out-Null
 # Logs and what files are like are nobody's business but administrators'.
 icacls.exe $data /inheritance:r /grant "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F" | Out-Null
-Copy-Item -Force (Join-Path $PSScriptRoot "*") $program
+if ($PSScriptRoot -ne $program) { Copy-Item -Force (Join-Path $PSScriptRoot "*") $program }
 if (-not (Test-Path $conf)) { Copy-Item (Join-Path $program "ossec.conf") $conf }
 
 function Test-Uplink { ((Get-Content -Raw $conf) -replace "(?s)<!--.*?-->", "") -match "<uplink>" }

@@ -33,11 +33,13 @@ var kindCases = []struct {
 	{event.Rootcheck, "rootcheck", "Windows Malware: X. File: C:/x.exe.", 513},
 	{event.Rootcheck, "rootcheck", "Application Found: Chat. File: C:/x.exe.", 514},
 	{event.Rootcheck, "rootcheck", "System Audit: SSH Hardening - 1: Port 22. File: /etc/ssh/sshd_config.", 516},
+	{event.Rootcheck, "rootcheck", "System Audit: Debian hardening: the policy is for this host. File: /etc/debian_version.", 982},
 	{event.Rootcheck, "rootcheck", "Application Found: Adware X. File: C:/x.exe.", 518},
 	{event.Rootcheck, "rootcheck", "System Audit: Web vulnerability - .htaccess file compromised. File: /srv/.htaccess.", 519},
 	{event.Command, "df -P", "ossec: output: 'df -P': /dev/sda1 1000 1000 0 100% /", 531},
 	{event.AgentState, "yagura-agent", `{"version":"1.0","lag":0}`, 0},
 	{event.AgentState, "yagura-agent", "ossec: Agent started: 'web1->any'.", 501},
+	{event.AgentState, "yagura-agent", "ossec: Agent configuration refused: /yagura/agents/web/10-logs:1:1: <x> is no configuration", 983},
 	{event.AgentState, "yagura-agent", "ossec: Agent spool full: 3 events lost, 3 since 2026-11-24T10:00:00Z (3 log)", 980},
 }
 

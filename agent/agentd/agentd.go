@@ -44,6 +44,9 @@ type Agent struct {
 	started time.Time
 	reload  chan *config.Config
 
+	reading   sync.Mutex // guards positions
+	positions logcollector.Positions
+
 	mu      sync.Mutex // guards what follows
 	conf    *config.Config
 	host    event.Agent
@@ -55,8 +58,8 @@ type Agent struct {
 type reader struct {
 	name  string
 	conf  any
-	begin func() (run func(ctx context.Context) error, stats func() any, err error)
-	stats func() any // nil if there is nothing to tell
+	begin func() (run, func() any, error) // what it does, and what tells how far it is
+	stats func() any                      // nil if there is nothing to tell
 	stop  context.CancelFunc
 	done  chan struct{}
 }
@@ -88,7 +91,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel(nil)
 	defer a.stopAll()
 	a.setHost(a.opts.Host(ctx))
-	if err := a.tell(ctx, fmt.Sprintf("ossec: Agent started: '%s->any'.", a.name())); err != nil {
+	if err := a.Tell(ctx, fmt.Sprintf("ossec: Agent started: '%s->any'.", a.name())); err != nil {
 		return ended(ctx, err)
 	}
 	a.apply(ctx, a.opts.Config, cancel)

@@ -98,7 +98,7 @@ func (c *checker) configuration() {
 	var files []string
 	for _, f := range c.Files {
 		if _, err := os.Stat(f); errors.Is(err, fs.ErrNotExist) {
-			c.add(name, Warn, "write it; see docs/agent.md for a short one", "%s is not there: the built-in default holds", f)
+			c.add(name, Warn, "write it; enough is <ossec_config><client><uplink>kinesis:STREAM</uplink></client></ossec_config>", "%s is not there: the built-in default holds", f)
 			continue
 		}
 		files = append(files, f)
@@ -114,8 +114,10 @@ func (c *checker) configuration() {
 		return
 	}
 	c.conf, c.Files = conf, files
-	c.add(name, OK, "", "%s: %d logs, %d directories; hash %s", strings.Join(append(files, "built-in default")[:max(1, len(files))], ", "),
-		len(conf.Sources), len(conf.Syscheck.Directories), conf.Hash)
+	c.add(name, OK, "", "%d logs, %d directories; hash %s", len(conf.Sources), len(conf.Syscheck.Directories), conf.Hash)
+	if len(conf.BuiltIn) > 0 {
+		c.add(name, OK, "", "built-in default for %s", strings.Join(conf.BuiltIn, ", "))
+	}
 	if len(conf.Notes) > 0 {
 		c.add(name, Warn, "see that these entries are meant so", "%s", strings.Join(conf.Notes, "\n"))
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func (c *checker) directories() {
 	readable := 0
 	for _, d := range c.conf.Syscheck.Directories {
 		found, err := filepath.Glob(d.Path)
-		if err == nil && len(found) == 0 && !strings.ContainsAny(d.Path, "*?[") {
+		if err == nil && len(found) == 0 && !strings.ContainsAny(d.Path, "*?[") && !slices.Contains(c.conf.BuiltIn, name) {
 			c.add(name+" "+d.Path, Warn, "nothing, if it is still to come", "not there")
 		}
 		for _, path := range found {

@@ -33,6 +33,7 @@ type Config struct {
 	Syscheck  syscheck.Config
 	Rootcheck rootcheck.Config
 	Hash      string   // of all that was read: the version that the agent reports; 12 hexadecimal digits
+	BuiltIn   []string // the sections that no file speaks of: localfile, syscheck, rootcheck
 	Unused    []string // what was there and has no effect
 	Notes     []string // with their places: entries that were left out, for being there before, of another system, or not allowed
 }

@@ -11,8 +11,13 @@ import (
 
 // defaults fills in the parts that no file spoke of. rootcheck's is its zero value.
 func (r *reader) defaults() {
+	for _, name := range []string{"localfile", "syscheck", "rootcheck"} {
+		if !r.spoken[name] {
+			r.config.BuiltIn = append(r.config.BuiltIn, name)
+		}
+	}
 	if !r.spoken["localfile"] {
-		r.config.Sources = DefaultSources(r.host)
+		r.config.Sources = defaultSources(r.host)
 	}
 	if !r.spoken["syscheck"] {
 		r.config.Syscheck = defaultSyscheck(r)
@@ -34,9 +39,9 @@ var ownLogs = []struct{ pattern, format string }{
 	{"/var/log/proftpd/proftpd.log", "syslog"}, {"/var/log/squid/access.log", "squid"}, {"/var/log/fail2ban.log", "syslog"},
 }
 
-// DefaultSources returns the logs to follow where no configuration names any: the journal or, where none is written, the files of the syslog
+// defaultSources returns the logs to follow where no configuration names any: the journal or, where none is written, the files of the syslog
 // daemon; and the logs of web servers and the like, those that are there. On Windows, three event channels.
-func DefaultSources(host Host) []logcollector.Source {
+func defaultSources(host Host) []logcollector.Source {
 	if host.System == "windows" {
 		return []logcollector.Source{
 			{Location: "Application", Format: "eventchannel"}, {Location: "Security", Format: "eventchannel"}, {Location: "System", Format: "eventchannel"},

@@ -25,7 +25,7 @@ func TestDefaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := got.Syscheck
-			if len(c.Directories) < 9 || !c.Schedule.OnStart || c.Schedule.At >= 0 || len(c.Ignore) == 0 || len(c.NoDiff) == 0 || got.Hash == "" {
+			if len(c.Directories) < 9 || !c.Schedule.OnStart || c.Schedule.At >= 0 || len(c.Ignore) == 0 || len(c.NoDiff) == 0 || got.Hash == "" || len(got.BuiltIn) != 3 {
 				t.Errorf("%+v", got)
 			}
 			for _, d := range c.Directories {
@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 				t.Errorf("%d keys, sources %v", len(c.Registry), got.Sources)
 			}
 			got, err = config.Parse(host, config.Text{Source: []byte("<ossec_config><syscheck/></ossec_config>")})
-			if err != nil || len(got.Syscheck.Directories) != 0 || (len(got.Sources) == 3) != (system == "windows") {
+			if err != nil || len(got.Syscheck.Directories) != 0 || len(got.BuiltIn) != 2 || (len(got.Sources) == 3) != (system == "windows") {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})
@@ -83,16 +83,26 @@ func TestDefaultSources(t *testing.T) {
 					tt.want[i].Location = filepath.Join(root, s.Location)
 				}
 			}
-			if diff := cmp.Diff(tt.want, config.DefaultSources(config.Host{System: "linux", Root: root})); diff != "" {
+			if diff := cmp.Diff(tt.want, sources(t, root)); diff != "" {
 				t.Error(diff)
 			}
 			t.Setenv("PATH", t.TempDir())
-			got := config.DefaultSources(config.Host{System: "linux", Root: root})
+			got := sources(t, root)
 			if slices.ContainsFunc(got, func(s logcollector.Source) bool { return s.Format == "journald" }) {
 				t.Errorf("without journalctl: %v", got)
 			}
 		})
 	}
+}
+
+// sources are those of a host that has no configuration.
+func sources(t *testing.T, root string) []logcollector.Source {
+	t.Helper()
+	got, err := config.Parse(config.Host{System: "linux", Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Sources
 }
 
 // mkfile makes an empty file, or a folder for a name that ends with "/", or a socket.

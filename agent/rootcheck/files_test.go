@@ -35,6 +35,15 @@ func TestRootkitFileHidden(t *testing.T) {
 	file := write(t, base+"/usr/bin/perfcc", "x")
 	found, _ := once(t, only(rootcheck.FilesCheck, base), hide(file))
 	want(t, found, "Rootkit 'perfctl' detected by the presence of file '"+file+"'.")
+
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere", file); err != nil { // it can't be opened either: only its directory tells of it
+		t.Fatal(err)
+	}
+	found, _ = once(t, only(rootcheck.FilesCheck, base), hide(file))
+	want(t, found, "Rootkit 'perfctl' detected by the presence of file '"+file+"'.")
 }
 
 // hide makes a file unknown to lstat.
@@ -57,7 +66,7 @@ func TestTrojans(t *testing.T) {
 	}
 	write(t, base+"/usr/bin/ls", string(ls)+"\x00/dev/ttyop\x00")
 	write(t, base+"/usr/bin/ps", string(ls))
-	write(t, base+"/usr/sbin/sshd", strings.Repeat("a", 20_000)+"login: %s password: %s"+strings.Repeat("b", 20_000)) // one long run
+	write(t, base+"/usr/sbin/sshd", strings.Repeat("a", 16_380)+"login: %s password: %s"+strings.Repeat("b", 20_000)) // one long run
 	if err := os.Symlink("usr/bin", base+"/bin"); err != nil {
 		t.Fatal(err)
 	}

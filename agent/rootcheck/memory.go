@@ -59,14 +59,11 @@ func (m *memory) tell(ctx context.Context, list []string, findings bool) error {
 	})
 }
 
-// unknown returns the texts that are not known, each once. Nobody else writes the bucket, so this still holds when they are kept.
+// unknown returns the texts that are not known. Nobody else writes the bucket, so this still holds when they are kept.
 func (m *memory) unknown(list []string) (fresh []string, err error) {
 	err = m.spool.View(func(tx *bolt.Tx) error {
 		own := tx.Bucket(bucketOwn)
 		for _, text := range list {
-			if m.seen[text] {
-				continue
-			}
 			m.seen[text] = true
 			if own == nil || own.Bucket(bucketKnown).Get(key(text)) == nil {
 				fresh = append(fresh, text)

@@ -77,8 +77,8 @@ func TestPolicyTests(t *testing.T) {
 		{`f:/etc/none -> !r:seven`, nil},        // a file that can't be read never matches
 		{`f:/etc/empty -> !r:seven`, []string{"T. File: /etc/empty."}},
 		{`f:/etc -> !r:seven`, nil},
-		{`f:/etc/b -> =:`, []string{b}},      // it has an empty line
-		{`f:/etc/a -> <:yes=0`, []string{a}}, // the line is greater
+		{`f:/etc/b -> =:`, []string{b}},                // it has an empty line
+		{`f:/etc/a -> r:^yes && <:yes=0`, []string{a}}, // the line is greater
 		{`f:/etc/a -> r:^yes && <:yes=1`, nil},
 		{`f:/etc/a -> r:^yes && >:yes=2`, []string{a}}, // the line is smaller
 		{`f:/etc/a -> r:^yes && !>:yes=2`, nil},

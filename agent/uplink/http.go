@@ -3,6 +3,7 @@ package uplink
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +37,7 @@ func HTTP(address string, o Options) (*Uplink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: address of the uplink: %w", ErrTarget, err)
 	}
-	// One connection is all that one batch at a time needs. HTTP/2 would be 5 MiB of code and buffers for nothing.
+	// One connection is all that one batch at a time needs, and HTTP/2 is for many.
 	via := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, MaxIdleConns: 1, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
 		Protocols: new(http.Protocols),
@@ -86,12 +87,8 @@ func (p *page) do(ctx context.Context, method string, head http.Header, data []b
 	}
 	req.Header = head
 	resp, err := p.client.Do(req)
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err // without the address, which is said anyway
-	}
 	if err != nil {
-		return err
+		return unanswered(err)
 	}
 	defer resp.Body.Close()
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // read, so that the connection can be used again; what it says only helps
@@ -99,6 +96,19 @@ func (p *page) do(ctx context.Context, method string, head http.Header, data []b
 		return nil
 	}
 	return answered(resp, said)
+}
+
+// unanswered tells what it means that there is no answer.
+func unanswered(err error) error {
+	var whole *url.Error
+	if errors.As(err, &whole) {
+		err = whole.Err // without the address, which is said anyway
+	}
+	var stranger *tls.CertificateVerificationError
+	if errors.As(err, &stranger) {
+		return failure{error: err, hint: "let this host trust who signed that certificate: put it among the system's, or into the file that SSL_CERT_FILE names"}
+	}
+	return err
 }
 
 // statusError is an answer that isn't "stored".

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -200,6 +201,21 @@ func TestHTTPCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := up.Check(t.Context()); err == nil || errors.Is(err, uplink.ErrRefused) || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A certificate that nobody here trusts is a person's matter. (What the server writes to its log about it is in the way.)
+func TestHTTPSStranger(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	up, err := uplink.Open(server.URL, uplink.Options{Wait: noWait(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := up.Send(t.Context(), batch(t, 1, 1)); !errors.Is(err, uplink.ErrRefused) || !strings.Contains(err.Error(), "SSL_CERT_FILE") {
 		t.Errorf("%v", err)
 	}
 }

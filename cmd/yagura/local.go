@@ -85,6 +85,7 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 	ready := make(chan struct{})
 	agent := agentd.New(agentd.Options{
 		Config: watched, Spool: sp, Version: version, Databases: rules.Rootcheck, Report: unreadableOnce(warn), Ready: sync.OnceFunc(func() { close(ready) }),
+		Collector: logcollector.Options{Host: c.server()},
 	})
 	welcome := c.welcome(conf, set, watched, try)
 	ctx, ended := begin(ctx, agent)
@@ -154,12 +155,6 @@ func (c localCmd) watched(try string) (*agentconfig.Config, error) {
 	w, err := agentconfig.Read(agentconfig.Host{Name: c.server(), OS: []string{runtime.GOOS}}, names)
 	if err != nil {
 		return nil, err
-	}
-	for i := range w.Sources {
-		s := &w.Sources[i]
-		if plain := s.Location != "" && s.Location != "-" && s.Format != "journald"; plain && !filepath.IsAbs(s.Location) {
-			s.Location = filepath.Join(ruleset.Root(c.Conf), s.Location)
-		}
 	}
 	if c.Conf == "" && len(c.File) > 0 {
 		w = &agentconfig.Config{Rootcheck: rootcheck.Config{Disabled: true}}

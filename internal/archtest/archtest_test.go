@@ -61,14 +61,14 @@ var mayImport = map[string][]string{
 	"agent/agentd": {
 		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
 	},
-	"agent/central":     {"agent/config"},
-	"agent/host":        {"internal/event"},
-	"agent/check":       {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
-	"agent/uplink":      {"internal/codec"},
+	"agent/central": {"agent/config"},
+	"agent/host":    {"internal/event"},
+	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
+	"agent/uplink":  {"internal/codec"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
-		"agent/logcollector", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
+		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
 		"internal/table", "internal/table/bolt",
 	},
 

@@ -20,6 +20,7 @@ import (
 	"github.com/yagura-hids/yagura/agent/agentd"
 	"github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/agent/rootcheck"
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
@@ -105,7 +106,7 @@ func followChild(args []string, analyze analyzer) error {
 		sources = append(sources, logcollector.Source{Location: path, Format: "syslog", FromStart: true})
 	}
 	live, err := follow(ctx, s, args[0], agentd.Options{
-		Config: &config.Config{Sources: sources}, Collector: logcollector.Options{Wake: time.Tick(2 * time.Millisecond)},
+		Config: &config.Config{Sources: sources, Rootcheck: rootcheck.Config{Disabled: true}}, Collector: logcollector.Options{Wake: time.Tick(2 * time.Millisecond)},
 	})
 	if err != nil {
 		return err
@@ -355,12 +356,12 @@ type growing struct {
 	rotated int
 }
 
-// change appends some lines, and rotates first if told so.
+// change appends some lines, and rotates first if told so, to names that rise as dates do.
 func (g *growing) change(t *testing.T, rotate bool, lines int) {
 	t.Helper()
 	if rotate {
 		g.rotated++
-		if err := os.Rename(g.path, fmt.Sprintf("%s.%d", g.path, g.rotated)); err != nil {
+		if err := os.Rename(g.path, fmt.Sprintf("%s-%012d", g.path, g.rotated)); err != nil {
 			t.Fatal(err)
 		}
 	}

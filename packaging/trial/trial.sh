@@ -21,13 +21,19 @@ await() {
 
 if [ $kind = rpm ]; then # this is Debian, and shall not look so
 	mv /usr/bin/apt-get /usr/bin/apt-get.away
-	printf '#!/bin/sh\nexec /usr/bin/rpm --force-debian --nodeps "$@"\n' >/usr/local/bin/rpm
+	cat >/usr/local/bin/rpm <<-'END'
+		#!/bin/sh
+		case "$1" in
+		--query) exec /usr/bin/rpm "$@" ;;
+		*) exec /usr/bin/rpm --force-debian --nodeps "$@" ;;
+		esac
+	END
 	chmod +x /usr/local/bin/rpm
 fi
-install() { # of the packages in a folder
+install() { # of the packages in a folder; with --oldpackage, instead of a later one
 	case $kind in
 	deb) dpkg --force-confdef --force-confold -i "$1"/yagura-agent_*_amd64.deb ;;
-	rpm) rpm -U --oldpackage "$1"/yagura-agent-*.x86_64.rpm ;;
+	rpm) rpm -U ${2-} "$1"/yagura-agent-*.x86_64.rpm ;;
 	esac
 }
 remove() { if [ $kind = deb ]; then dpkg -r yagura-agent; else rpm -e yagura-agent; fi; }
@@ -42,18 +48,27 @@ must test "$(stat -c %a $conf)" = 640
 must test "$(stat -c %a%U /usr/bin/yagura-agent)" = 755root
 step "installed: enabled, and not started before it knows where events go"
 
+printf 'one\n' >/var/log/private.log # somebody else's, and nobody else may read it
+chown nobody /var/log/private.log
+chmod 600 /var/log/private.log
 cat >>$conf <<END
 <ossec_config>
   <client><uplink>file:$state/out</uplink></client>
+  <localfile><log_format>syslog</log_format><location>/var/log/private.log</location></localfile>
+  <localfile><log_format>command</log_format><command>mktemp</command><frequency>1</frequency></localfile>
 </ossec_config>
 END
+must yagura-agent check
 must systemctl start yagura-agent
 await answers
+await sh -c "ls -l /proc/$(pid)/fd | grep -q /var/log/private.log"
+await sh -c "ls $state/out | grep -q ygr"
+never sh -c 'journalctl -u yagura-agent | grep -i -e "permission denied" -e "not permitted" -e "read-only"'
 must test "$(stat -c %a%U $state)" = 700root
 must test -s $state/agent.db
-must test "$(yagura-agent version)" = "yagura-agent 0.0.1"
+must test "$(yagura-agent version)" = "yagura-agent 0.0.0"
 before=$(pid)
-step "started: it answers, with its state in $state"
+step "started: it answers, reads what others may not, with its state in $state"
 
 must systemctl reload yagura-agent
 await answers
@@ -65,7 +80,7 @@ step "reloaded in place; killed, it came back"
 
 before=$(pid) inode=$(stat -c %i $state/agent.db)
 install /new
-never test "$(yagura-agent version)" = "yagura-agent 0.0.1"
+never test "$(yagura-agent version)" = "yagura-agent 0.0.0"
 await answers
 never test "$(pid)" = "$before"
 must grep -q "file:$state/out" $conf
@@ -74,8 +89,8 @@ step "upgraded: restarted, configuration and state as they were"
 
 systemctl stop yagura-agent
 systemctl disable yagura-agent
-install /old
-never systemctl is-active yagura-agent
+install /old --oldpackage
+must test "$(systemctl is-active yagura-agent)" = inactive
 never systemctl is-enabled yagura-agent
 step "back to the version before; what was stopped and disabled stays so"
 
@@ -104,7 +119,7 @@ if [ $kind = deb ]; then
 fi
 
 # ssm ACTION VERSION runs the step for Linux of the template's document.
-export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:8000 AWS_ENDPOINT_URL_S3=http://127.0.0.1:8000
+export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.0:8000 AWS_ENDPOINT_URL_S3=http://127.0.0.0:8000
 ssm() {
 	sed -e "s/{{ Action }}/$1/" -e "s/{{ Version }}/$2/" -e 's/{{ Bucket }}/packages/' -e 's/{{ Region }}/eu-central-1/' \
 		-e "s|{{ Uplink }}|file:$state/out|" -e 's|{{ Central }}|/yagura/agents|' /out/step >/tmp/step
@@ -112,28 +127,28 @@ ssm() {
 }
 rm -rf /etc/yagura $state
 python3 /trial/amazon.py &
-await python3 -c 'import socket; socket.create_connection(("127.0.0.1", 8000))'
+await python3 -c 'import socket; socket.create_connection(("127.0.0.0", 8000))'
 
 ssm upgrade latest
 never test -e /usr/bin/yagura-agent
-ssm install 0.0.1
+ssm install 0.0.0
 await answers
-must test "$(yagura-agent version)" = "yagura-agent 0.0.1"
+must test "$(yagura-agent version)" = "yagura-agent 0.0.0"
 must grep -q "file:$state/out" $conf
 must systemctl is-enabled yagura-agent
 cp $conf /tmp/before
 before=$(pid)
-ssm install 0.0.1
+ssm install 0.0.0
 must test "$(pid)" = "$before"
 step "installed through SSM: enabled, configured, started; and left alone the second time"
 
 systemctl disable --now yagura-agent
 ssm upgrade latest
 await answers
-never test "$(yagura-agent version)" = "yagura-agent 0.0.1"
-ssm install 0.0.1
+never test "$(yagura-agent version)" = "yagura-agent 0.0.0"
+ssm install 0.0.0
 await answers
-must test "$(yagura-agent version)" = "yagura-agent 0.0.1"
+must test "$(yagura-agent version)" = "yagura-agent 0.0.0"
 must cmp $conf /tmp/before
 step "upgraded and brought back through SSM: started, though it was stopped; the configuration is as it was"
 
