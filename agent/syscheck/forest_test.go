@@ -193,4 +193,3 @@ func (f *forest) renameDir(from string) []string {
 	f.must(os.Rename(from, to))
 	return paths
 }
-
