@@ -83,7 +83,7 @@ func (w *writer) rename(create bool) {
 }
 
 func (w *writer) shift() {
-	for i := 60; i > 0; i-- {
+	for i := 30; i > 0; i-- {
 		for _, ext := range []string{"", ".gz", ".zst"} {
 			_ = os.Rename(w.o.path(fmt.Sprintf("%s.%d%s", w.name, i, ext)), w.o.path(fmt.Sprintf("%s.%d%s", w.name, i+1, ext)))
 		}
@@ -146,6 +146,7 @@ func (w *writer) pack(n int, zstd, half bool) {
 	}
 	if !half {
 		_ = os.Remove(name)
+		_ = os.Remove(name + map[bool]string{true: ".gz", false: ".zst"}[zstd])
 	}
 }
 
