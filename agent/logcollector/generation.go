@@ -74,7 +74,7 @@ func beside(path string, id identity) []*generation {
 		}
 	}
 	sortGenerations(out)
-	return slices.CompactFunc(out, func(a, b *generation) bool { return a.stamp != "" && a.stamp == b.stamp && b.packed })
+	return slices.CompactFunc(out, func(a, b *generation) bool { return a.stamp != "" && a.stamp == b.stamp })
 }
 
 // sortGenerations goes by the names where these are of one kind: they are right even while somebody is renaming. Times are not always.
@@ -143,19 +143,24 @@ func (g *generation) copyOf(head []byte, size int64) bool {
 
 // wanted is what is known of the file whose further generations are looked for.
 type wanted struct {
-	path  string
-	id    identity            // of the file, if it was renamed
-	mark  mark                // of the file
-	prev  mark                // of the file read before it
-	taken func(identity) bool // what is being read already
+	path   string
+	id     identity            // of the file, if it was renamed
+	mark   mark                // of the file
+	prev   mark                // of the file read before it
+	unread bool                // nothing of it has been given out
+	taken  func(identity) bool // what is being read already
+	live   *file               // the log's file as it is now, if it is there
 }
 
 // found is what stands beside a log, opened.
 type found struct {
-	it    *generation   // the wanted file, or what holds the same
-	newer []*generation // what came after it, or after the one read before it; the oldest first
-	older []*generation // what came between the two, if the wanted one was empty when it was looked at last
-	sure  bool          // one of these two was found, so newer is what it says
+	it     *generation   // the wanted file, or what holds the same
+	newer  []*generation // what came after it, or after the one read before it; the oldest first
+	older  []*generation // what came between the two, if the wanted one was empty when it was looked at last
+	itself bool
+	head   []byte // of the live file, as all this was judged
+	size   int64
+	sure   bool // one of these two was found, so newer is what it says
 }
 
 // renamings is how often lookBeside begins anew because somebody is renaming. Each look takes longer than a renaming.
@@ -178,19 +183,30 @@ func lookBeside(w wanted) found {
 // pick goes from the newest back to what is wanted.
 func (w wanted) pick(list []*generation) found {
 	out := found{sure: w.prev == noMark}
+	if w.live != nil { // read again after the newest beside it: what is truncated later will be missed in the file
+		out.head, out.size = w.live.head()
+	}
 	itself := slices.ContainsFunc(list, w.renamed)
+	newest := true
 	for _, g := range slices.Backward(list) {
 		if g.open() != nil {
 			g.close()
 			continue
 		}
+		if newest && w.live != nil && g.stamp != "" {
+			newest = false
+			if out.head, out.size = w.live.head(); g.copyOf(out.head, out.size) {
+				g.close()
+				continue
+			}
+		}
 		switch {
-		case itself && g.id == w.id, !itself && w.is(g):
+		case itself && g.id == w.id, !itself && !w.unread && w.is(g):
 			out.it, out.sure = g, true
 			if w.mark.n > 0 {
 				return out
 			}
-			out.newer, out.older = nil, out.newer
+			out.newer, out.older, out.itself = nil, out.newer, true
 		case w.prev.whole(g.head):
 			g.close()
 			out.sure = true
@@ -201,13 +217,26 @@ func (w wanted) pick(list []*generation) found {
 			out.newer = slices.Insert(out.newer, 0, g)
 		}
 	}
+	if !out.sure {
+		out.divide(slices.IndexFunc(out.newer, w.is))
+	}
 	return out.inOrder(w.prev == noMark)
+}
+
+// divide makes the ith of the newer ones the wanted one. Of an unread file little may be known, so if possible it is not picked out, but is
+// one of those that came after the one read before.
+func (f *found) divide(i int) {
+	if f.it != nil || i < 0 {
+		return
+	}
+	found{newer: f.newer[:i]}.close()
+	f.it, f.newer, f.sure = f.newer[i], f.newer[i+1:], true
 }
 
 // inOrder undoes that pick collects everything in newer, and puts aside what came later when it meets the wanted one. prev
 // says that it came as far as the one read before that.
 func (f found) inOrder(prev bool) found {
-	if f.it != nil {
+	if f.it != nil && f.itself {
 		f.newer, f.older = f.older, f.newer
 	}
 	if !prev {
@@ -249,17 +278,6 @@ func (f *found) keep(want func(g *generation) bool) {
 		g.close()
 		return true
 	})
-}
-
-// dropCopy drops the newest one if it is a copy of the log as it is now, which begins with head: it is about to be truncated.
-func (f *found) dropCopy(head []byte, size int64) {
-	if n := len(f.newer); n > 0 {
-		last := f.newer[n-1]
-		f.keep(func(g *generation) bool { return g != last || !g.copyOf(head, size) })
-	} else if f.it != nil && f.it.copyOf(head, size) {
-		f.it.close()
-		f.it = nil
-	}
 }
 
 // noMark says that no older file was there.

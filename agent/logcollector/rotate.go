@@ -53,8 +53,7 @@ func (c *Collector) changedBeside() {
 func (c *Collector) checkBeside(f *file) {
 	f.check = false
 	f.uncarry()
-	w := lookBeside(wanted{path: f.path, mark: f.mark, prev: f.prev, taken: c.follows})
-	w.dropCopy(f.head())
+	w := lookBeside(wanted{path: f.path, mark: f.mark, prev: f.prev, unread: f.committed() <= 0, taken: c.follows, live: f})
 	if w.it != nil {
 		c.replaced(f, w, nil)
 		return
@@ -67,10 +66,15 @@ func (c *Collector) checkBeside(f *file) {
 		c.dirty = true
 		w.keep(func(*generation) bool { return false })
 	}
-	// If the file was empty when it was looked at last, it may have been written to and truncated again since.
+	// As long as nothing of the file has been given out, it may have been truncated and begun again, also to look the same.
+	unread := f.committed() <= 0
 	w.keep(func(g *generation) bool {
-		return f.mark.n == 0 && (w.sure || !f.seen.IsZero() && !g.mtime.Before(f.seen))
+		return unread && (w.sure || !f.seen.IsZero() && !g.mtime.Before(f.seen))
 	})
+	if len(w.newer) > 0 {
+		f.restart()
+		f.note(w.head)
+	}
 	c.queue(f, f.after, w.newer, true)
 }
 
@@ -84,13 +88,11 @@ func (c *Collector) truncated(f *file, b *batch) {
 		f.forgotten = f.copied
 		return
 	}
-	c.replaced(f, lookBeside(wanted{path: f.path, mark: f.mark, prev: f.prev, taken: c.follows}), b)
+	c.replaced(f, lookBeside(wanted{path: f.path, mark: f.mark, prev: f.prev, unread: f.committed() <= 0, taken: c.follows, live: f}), b)
 }
 
 // replaced begins f at the start of its file, after what w has of before. b takes what is lost otherwise: a line that never ended.
 func (c *Collector) replaced(f *file, w found, b *batch) {
-	head, size := f.head() // after w: what is truncated later than this is found by it
-	w.dropCopy(head, size)
 	w.keep(func(g *generation) bool {
 		return w.sure || !f.seen.IsZero() && !g.mtime.Before(f.seen)
 	})
@@ -101,7 +103,7 @@ func (c *Collector) replaced(f *file, w found, b *batch) {
 		c.adopt(old, w.it)
 		old.copied = true
 		c.files = slices.Insert(c.files, slices.Index(c.files, f), old)
-	} else {
+	} else if f.committed() > 0 || !w.sure || len(w.newer) == 0 { // otherwise it is among the newer ones
 		c.lost(f)
 		if b != nil {
 			c.last(f, b)
@@ -111,7 +113,7 @@ func (c *Collector) replaced(f *file, w found, b *batch) {
 		}
 	}
 	f.restart()
-	f.note(head)
+	f.note(w.head) // what is truncated from now on will be found by this
 	f.check = true
 	c.queue(f, old, w.newer, true)
 	c.dirty = true
@@ -129,6 +131,7 @@ func (c *Collector) queue(f, old *file, list []*generation, copied bool) {
 		n := newFile(f.source, f.path)
 		n.lines.width, n.group.carry = f.lines.width, f.group.carry
 		c.adopt(n, g)
+		n.prev = f.prev
 		n.follow(old)
 		n.copied = copied
 		c.files = slices.Insert(c.files, slices.Index(c.files, f), n)
@@ -174,7 +177,7 @@ func (c *Collector) follows(id identity) bool {
 
 // search looks for a file that was rotated away while nobody read.
 func (c *Collector) search(f *file) bool {
-	w := lookBeside(wanted{path: f.path, id: f.id, mark: f.mark, prev: f.prev, taken: c.follows})
+	w := lookBeside(wanted{path: f.path, id: f.id, mark: f.mark, prev: f.prev, unread: f.committed() <= 0, taken: c.follows})
 	it := w.it
 	if it != nil && !c.follows(it.id) {
 		w.it = nil
@@ -190,8 +193,7 @@ func (c *Collector) between(f *file) {
 	if old == nil {
 		return
 	}
-	w := lookBeside(wanted{path: f.path, id: old.id, mark: old.mark, prev: old.prev, taken: c.follows})
-	w.dropCopy(f.head())
+	w := lookBeside(wanted{path: f.path, id: old.id, mark: old.mark, prev: old.prev, unread: old.committed() <= 0, taken: c.follows, live: f})
 	if w.it != nil {
 		w.it.close()
 	}

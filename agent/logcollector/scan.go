@@ -229,7 +229,7 @@ func (c *Collector) missed(f *file) {
 			f.quiet = c.now
 			return
 		}
-		if c.succeeded(f) && f.mark.n > 0 && !f.superseded {
+		if c.succeeded(f) && f.lines.off > 0 && !f.superseded {
 			c.opts.Report(fmt.Sprintf("%s: the file read last was rotated away and is not beside it any more; what it held after byte %d is not read",
 				f.path, f.lines.off))
 		}
