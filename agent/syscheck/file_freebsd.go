@@ -9,18 +9,19 @@ func mtime(st *syscall.Stat_t) (sec, nsec int64) {
 	return int64(st.Mtimespec.Sec), int64(st.Mtimespec.Nsec)
 }
 
-// onNetwork tells whether a directory is NFS or SMB.
-func onNetwork(dir string) bool {
+// kindOf tells what sort of file system a directory is on, by the name that statfs(2) tells.
+func kindOf(dir string) kind {
 	var st syscall.Statfs_t
 	if err := again(func() error { return syscall.Statfs(dir, &st) }); err != nil {
-		return false
+		return onDisk
 	}
-	for _, name := range []string{"nfs", "smbfs"} {
-		if fsType(st.Fstypename[:]) == name {
-			return true
-		}
+	switch fsType(st.Fstypename[:]) {
+	case "nfs", "smbfs":
+		return onNetwork
+	case "procfs", "linprocfs", "linsysfs", "devfs":
+		return inKernel
 	}
-	return false
+	return onDisk
 }
 
 func fsType(raw []int8) string {

@@ -7,23 +7,17 @@ const noAtime = syscall.O_NOATIME
 
 func mtime(st *syscall.Stat_t) (sec, nsec int64) { return int64(st.Mtim.Sec), int64(st.Mtim.Nsec) }
 
-// Types of file systems that come over the network, as statfs(2) tells them.
-const (
-	nfsType  = 0x6969
-	cifsType = 0xff534d42
-	smb2Type = 0xfe534d42
-	smbType  = 0x517b
-)
-
-// onNetwork tells whether a directory is NFS or CIFS.
-func onNetwork(dir string) bool {
+// kindOf tells what sort of file system a directory is on, by the type that statfs(2) tells.
+func kindOf(dir string) kind {
 	var st syscall.Statfs_t
 	if err := again(func() error { return syscall.Statfs(dir, &st) }); err != nil {
-		return false
+		return onDisk
 	}
 	switch uint32(st.Type) {
-	case nfsType, cifsType, smb2Type, smbType:
-		return true
+	case 0x6969, 0xff534d42, 0xfe534d42, 0x517b: // NFS, CIFS, SMB 2, SMB
+		return onNetwork
+	case 0x9fa0, 0x62656572, 0x64626720, 0x74726163, 0x73636673, 0x27e0eb, 0x63677270: // proc, sysfs, debugfs, tracefs, securityfs, cgroup, cgroup 2
+		return inKernel
 	}
-	return false
+	return onDisk
 }

@@ -59,5 +59,5 @@ func fromInfo(fi os.FileInfo) *known {
 	return k
 }
 
-// onNetwork is for systems that mount what is far away.
-func onNetwork(string) bool { return false }
+// kindOf is for systems that mount what is far away, or what is no file.
+func kindOf(string) kind { return onDisk }

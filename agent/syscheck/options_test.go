@@ -383,3 +383,19 @@ func TestManyGo(t *testing.T) {
 	}
 	h.want()
 }
+
+// The kernel's own file systems are left out, unless they are named.
+func TestKernelFileSystems(t *testing.T) {
+	h := newHost(t)
+	h.write("a", "1")
+	h.must(os.Mkdir(h.path("proc"), 0o755))
+	h.must(syscall.Mount("proc", h.path("proc"), "proc", 0, ""))
+	defer func() { h.must(syscall.Unmount(h.path("proc"), 0)) }()
+	h.want("baseline a")
+	h.conf.Directories = append(h.conf.Directories, syscheck.Directory{Path: h.path("proc/sys/kernel/keys"), Check: all, Recursion: -1},
+		syscheck.Directory{Path: h.path("proc/version"), Check: all})
+	list := h.changes(h.scan())
+	if len(list) < 4 || list[0] != "baseline proc/sys/kernel/keys/gc_delay" || list[len(list)-1] != "baseline proc/version" {
+		t.Errorf("told:\n%s", join(list))
+	}
+}

@@ -134,16 +134,31 @@ func (t *tree) directoryOf(path string) *root {
 			return nil
 		}
 	}
-	if t.ignore.match(r.path) || t.skipNFS && t.network(path) {
+	if up, _ := within(path); t.ignore.match(r.path) || t.skips(r, up) {
 		return nil
 	}
 	return r
 }
 
-// network tells whether a path lies on a file system that comes over the network.
-func (t *tree) network(path string) bool {
-	up, _ := within(path)
-	return onNetwork(up)
+// kind is a sort of file system.
+type kind uint8
+
+const (
+	onDisk    kind = iota
+	onNetwork      // NFS, CIFS
+	inKernel       // what looks like files and is the kernel's state, some of it without an end
+)
+
+// skips tells whether what a directory below a root holds is left out because of its file system: the kernel's own ones are looked at only if
+// the configuration names what lies there.
+func (t *tree) skips(r *root, dir string) bool {
+	switch kindOf(dir) {
+	case onNetwork:
+		return t.skipNFS
+	case inKernel:
+		return kindOf(r.path) != inKernel
+	}
+	return false
 }
 
 // reaches tells whether files are looked at that have so many directories between themselves and the root.

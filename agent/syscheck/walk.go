@@ -82,7 +82,7 @@ func typeOf(path string, follow bool) fs.FileMode {
 // dir visits what is in a directory: all if its root reaches so far, and in any case what leads to other roots.
 func (w *walker) dir(path string, r *root, depth int) error {
 	entries := w.named(path)
-	if r != nil && r.reaches(depth+1) && !(w.tree.skipNFS && onNetwork(path)) {
+	if r != nil && r.reaches(depth+1) && !w.tree.skips(r, path) {
 		all, err := list(path)
 		if err != nil && !gone(err) {
 			if err := w.trouble(path, err); err != nil {

@@ -52,7 +52,7 @@ func (s *Syscheck) placeLive(ctx context.Context) {
 // entersLive tells whether the files in a directory below a root are watched as it happens.
 func (t *tree) entersLive(dir string) bool {
 	r, depth := t.rootOf(dir)
-	if r == nil || !r.isLive() || !r.reaches(depth+1) || t.skipNFS && onNetwork(dir) {
+	if r == nil || !r.isLive() || !r.reaches(depth+1) || t.skips(r, dir) {
 		return false
 	}
 	for p := dir; p != r.path; p, _ = within(p) {
