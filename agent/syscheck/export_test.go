@@ -7,16 +7,16 @@ import (
 
 // Check is what the watcher calls for paths of which the kernel told together.
 func (s *Syscheck) Check(ctx context.Context, paths ...string) (busy []string, err error) {
-	return s.lookAt(ctx, false, paths)
+	return s.checkAll(ctx, false, paths)
 }
 
 // ScanTree is what the watcher calls when the kernel's queue has overflowed.
 func (s *Syscheck) ScanTree(ctx context.Context, paths ...string) error {
-	_, err := s.lookAt(ctx, true, paths)
+	_, err := s.checkAll(ctx, true, paths)
 	return err
 }
 
-func (s *Syscheck) lookAt(ctx context.Context, tree bool, paths []string) (busy []string, err error) {
+func (s *Syscheck) checkAll(ctx context.Context, tree bool, paths []string) (busy []string, err error) {
 	var list []noticed
 	for _, path := range paths {
 		list = append(list, noticed{path: path, tree: tree})

@@ -23,11 +23,9 @@ import (
 // running is a Syscheck at work, and what it told so far.
 type running struct {
 	*host
-	check  *syscheck.Syscheck
-	stop   func()
-	mu     sync.Mutex
-	told   []words.Change
-	raised chan struct{} // something was told
+	check *syscheck.Syscheck
+	stop  func()
+	told  []words.Change
 }
 
 // run starts a Syscheck whose directories are watched as it happens, once all that is there is known.

@@ -2,6 +2,7 @@ package syscheck
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -60,11 +61,12 @@ func (w *watcher) run(ctx context.Context, look lookFunc) error {
 		return nil
 	}
 	happened, work, failed := make(chan func(now time.Time)), make(chan []noticed), make(chan error, 2)
-	go func() { failed <- n.read(ctx, happened) }()
-	go func() { failed <- lookAtAll(ctx, n, work, happened, look) }()
+	var both sync.WaitGroup
+	both.Go(func() { failed <- n.read(ctx, happened) })
+	both.Go(func() { failed <- lookAtAll(ctx, n, work, happened, look) })
 	err = w.loop(ctx, n, happened, work, failed)
 	cancel()
-	<-failed // the other one
+	both.Wait()
 	n.close()
 	return err
 }

@@ -329,16 +329,26 @@ func TestWatchOverflow(t *testing.T) {
 	m.await(t, "after the overflow", func() bool { return len(m.files) == 301 })
 }
 
+// watches returns how many directories are watched on this machine: the limit counts those of other processes, too.
+func watches() (n int) {
+	list, _ := filepath.Glob("/proc/[0-9]*/fdinfo/*")
+	for _, path := range list {
+		text, _ := os.ReadFile(path) // some are gone
+		n += strings.Count(string(text), "inotify wd:")
+	}
+	return n
+}
+
 func TestWatchLimit(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 50 {
 		must(t, os.Mkdir(fmt.Sprintf("%s/%d", dir, i), 0o755))
 	}
-	setting(t, "max_user_watches", "20")
+	setting(t, "max_user_watches", fmt.Sprint(watches()+20))
 	m := watching(t, nil, dir)
 	write(t, dir+"/a", "x")
 	m.want(t, dir, "added a")
-	if len(m.reports) != 1 || !strings.Contains(m.reports[0], "fs.inotify.max_user_watches is 20") || !strings.Contains(m.reports[0], dir) {
+	if len(m.reports) != 1 || !strings.Contains(m.reports[0], "fs.inotify.max_user_watches is ") || !strings.Contains(m.reports[0], dir) {
 		t.Errorf("%q", m.reports)
 	}
 }

@@ -3,6 +3,7 @@ package syscheck
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/yagura-hids/yagura/internal/syscheck"
 )
@@ -64,10 +65,25 @@ func (t *tree) entersLive(dir string) bool {
 }
 
 // lookLive looks at what was noticed. One that is gone and one that is new may be one that was moved. Those at which somebody else looks right now,
-// who may have begun before it happened, are returned: they must be looked at again a little later.
+// who may have begun before it happened, are returned: they must be looked at again a little later. A root as a whole, of which more happened than the
+// kernel could tell, takes no more of the machine than a scan.
 func (s *Syscheck) lookLive(ctx context.Context, list []noticed) (busy []noticed, err error) {
-	in := &round{live: true, look: newLooker(s.conf.Prefilter, false, s.stepper(true))}
 	t := s.tree.Load()
+	if !slices.ContainsFunc(list, func(n noticed) bool { return n.tree && t.roots[n.path] != nil }) {
+		return s.lookAt(ctx, t, list, true)
+	}
+	done := make(chan struct{})
+	go func() { // on a thread of its own, as a scan
+		defer close(done)
+		background()
+		busy, err = s.lookAt(ctx, t, list, false)
+	}()
+	<-done
+	return busy, err
+}
+
+func (s *Syscheck) lookAt(ctx context.Context, t *tree, list []noticed, fast bool) (busy []noticed, err error) {
+	in := &round{live: true, look: newLooker(s.conf.Prefilter, false, s.stepper(fast))}
 	visit := func(path string, r *root) error {
 		b, err := s.visit(ctx, in, path, r)
 		if b {
