@@ -151,6 +151,7 @@ type writer struct {
 	n       int
 	since   int // lines since the last rotation
 	rotated int
+	noise   int // bytes of each line that don't pack
 }
 
 func newWriter(t *testing.T, dir string, i int, seed uint64) *writer {
@@ -174,7 +175,7 @@ func (w *writer) open(t *testing.T) {
 func (w *writer) write(t *testing.T, n int) {
 	var b strings.Builder
 	for range n {
-		fmt.Fprintf(&b, "Nov 24 12:00:00 web1 %s[%d]: line %d of session %x for user%d from 198.51.100.%d\n", w.name, w.n%7000, w.n, w.random.Uint32(), w.n%40, w.n%250)
+		fmt.Fprintf(&b, "Nov 24 12:00:00 web1 %s[%d]: line %d of session %x for user%d from 198.51.100.%d%s\n", w.name, w.n%7000, w.n, w.random.Uint32(), w.n%40, w.n%250, w.hex())
 		w.n++
 		w.since++
 	}
@@ -187,6 +188,13 @@ func (w *writer) write(t *testing.T, n int) {
 	if w.since > 1500+w.random.IntN(1500) {
 		w.rotate(t)
 	}
+}
+
+func (w *writer) hex() (text string) {
+	for len(text) < w.noise {
+		text += fmt.Sprintf(" %016x", w.random.Uint64())
+	}
+	return text
 }
 
 func (w *writer) put(t *testing.T, text string) {
@@ -341,7 +349,7 @@ func (c *chaos) disturb(n, rate int) {
 	}
 	for range n {
 		c.agent.start()
-		time.Sleep(time.Duration(50+c.random.IntN(1500)) * time.Millisecond)
+		time.Sleep(time.Duration(50+c.random.IntN(2500)) * time.Millisecond)
 		c.agent.kill()
 		if c.random.IntN(4) == 0 {
 			time.Sleep(time.Duration(c.random.IntN(1000)) * time.Millisecond)
@@ -427,6 +435,9 @@ func parse(text string) (name string, n int) {
 // TestOverflow: the uplink is away for longer than the spool lasts, and the agent is killed meanwhile: what doesn't come is exactly what is told.
 func TestOverflow(t *testing.T) {
 	c := newChaos(t, "<spool_size>1MiB</spool_size>")
+	for _, w := range c.writers {
+		w.noise = 80
+	}
 	c.agent.start()
 	time.Sleep(time.Second)
 	c.agent.kill()

@@ -21,7 +21,8 @@ type checkCmd struct {
 	json bool
 }
 
-const checkHelp = `Looks at the configuration, what may be read, the state folder, credentials, the stream, the clock. It changes nothing and sends nothing.
+const checkHelp = `Looks at the configuration, what may be read, the state folder, credentials, the stream, the clock. It changes nothing, and sends
+nothing but a record that says nothing, to find out whether the stream takes it.
 Exit codes: 0 it would run, 1 something fails.`
 
 func (c *checkCmd) flags(f *flag.FlagSet) {
@@ -35,7 +36,6 @@ func (c *checkCmd) run(ctx context.Context) error {
 		return err
 	}
 	agent := id.Agent(ctx)
-	useRegion(id.Region)
 	results := check.Run(ctx, check.Options{
 		Files: []string{c.conf}, State: c.state, Agent: id.ID,
 		Host: config.Host{Name: agent.Name, OS: []string{agent.OS, id.Kernel}},

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/yagura-hids/yagura/agent/central"
 	"github.com/yagura-hids/yagura/agent/config"
@@ -49,7 +50,6 @@ func (p places) look(ctx context.Context) (*home, error) {
 		return nil, err
 	}
 	h := &home{places: p, id: id}
-	useRegion(id.Region)
 	if err := h.load(nil); err != nil {
 		return nil, err
 	}
@@ -66,13 +66,6 @@ func (p places) look(ctx context.Context) (*home, error) {
 	return h, nil
 }
 
-// useRegion makes the instance's region the one of AWS's SDK, if nothing else names one.
-func useRegion(region string) {
-	if region != "" && os.Getenv("AWS_REGION") == "" {
-		_ = os.Setenv("AWS_REGION", region) // it has no zero byte
-	}
-}
-
 // load reads the configuration, with these central texts. With an error, what was in force stays.
 func (h *home) load(texts []config.Text) error {
 	names := []string{h.conf}
@@ -84,8 +77,13 @@ func (h *home) load(texts []config.Text) error {
 	if err != nil {
 		return err
 	}
-	if conf.Client.Region != "" {
-		_ = os.Setenv("AWS_REGION", conf.Client.Region) // its form was checked
+	if err := conf.Client.SetRegion(); err != nil {
+		return err
+	}
+	for _, note := range conf.Notes { // also of a configuration that came later, each once
+		if h.config == nil || !slices.Contains(h.config.Notes, note) {
+			warn(note)
+		}
 	}
 	h.id.SetConfig(conf.Client.Labels, conf.Client.Profiles)
 	h.config, h.central = conf, texts

@@ -43,9 +43,6 @@ func (c *runCmd) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	for _, note := range h.config.Notes {
-		warn(note)
-	}
 	up, err := uplink.Open(h.config.Client.Uplink, uplink.Options{Agent: h.id.ID, Report: warn})
 	if err != nil {
 		return fmt.Errorf("%w; name one in %s: <client><uplink>kinesis:STREAM</uplink></client>", err, c.conf)
@@ -94,7 +91,7 @@ func (c *runCmd) configure(ctx context.Context, h *home, a *agentd.Agent) {
 	defer signal.Stop(hangup)
 	changed := make(chan change)
 	if h.config.Client.Central != "" {
-		go h.followCentral(ctx, changed)
+		go followCentral(ctx, h.centralOptions(), changed)
 	}
 	for {
 		select {
@@ -109,6 +106,9 @@ func (c *runCmd) configure(ctx context.Context, h *home, a *agentd.Agent) {
 			err := h.load(ch.texts)
 			ch.done <- err
 			if err != nil {
+				if err := a.Tell(ctx, "ossec: Agent configuration refused: "+err.Error()); err != nil {
+					warn(err.Error())
+				}
 				continue
 			}
 		}
@@ -123,8 +123,7 @@ type change struct {
 }
 
 // followCentral asks SSM again and again until ctx ends, and hands over what is new.
-func (h *home) followCentral(ctx context.Context, changed chan<- change) {
-	o := h.centralOptions()
+func followCentral(ctx context.Context, o central.Options, changed chan<- change) {
 	o.Client = central.Connect(uplink.Config)
 	o.Apply = func(ctx context.Context, texts []config.Text) error {
 		ch := change{texts, make(chan error, 1)}

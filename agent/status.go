@@ -40,7 +40,7 @@ func (c *statusCmd) run(ctx context.Context) error {
 		return json.NewEncoder(os.Stdout).Encode(s)
 	}
 	showStatus(os.Stdout, s)
-	if s.Sent.Trouble != "" || s.Spool.Lost.Events > 0 {
+	if stuck(s) != "" || s.Spool.Lost.Events > 0 {
 		return &codeError{1, errors.New("")}
 	}
 	return nil
@@ -57,8 +57,8 @@ func showStatus(w io.Writer, s agentd.Status) {
 		last = fmt.Sprintf("last %s ago", s.Now.Sub(s.Sent.Last).Round(time.Second))
 	}
 	line("sent", "%d events in %d batches, %s; %s", s.Sent.Events, s.Sent.Batches, size(s.Sent.Bytes), last)
-	if s.Sent.Trouble != "" {
-		line("trouble", "%s", s.Sent.Trouble)
+	if why := stuck(s); why != "" {
+		line("trouble", "%s", why)
 	}
 	line("waiting", "%d events, %s of %s on disk", s.Spool.Events, size(s.Spool.Bytes), size(s.Spool.Max))
 	if s.Spool.Lost.Events > 0 {
@@ -69,6 +69,21 @@ func showStatus(w io.Writer, s agentd.Status) {
 	for _, name := range slices.Sorted(maps.Keys(s.Parts)) {
 		showPart(line, name, s.Parts[name])
 	}
+}
+
+// stuck returns why nothing is sent; "" if all is well.
+func stuck(s agentd.Status) string {
+	since := s.Started
+	if s.Sent.Last.After(since) {
+		since = s.Sent.Last
+	}
+	switch quiet := s.Now.Sub(since).Round(time.Second); {
+	case s.Sent.Trouble != "":
+		return s.Sent.Trouble
+	case s.Spool.Events > 0 && quiet > 2*time.Minute:
+		return fmt.Sprintf("nothing could be sent for %s; the agent tries again and again, and says why in its log", quiet)
+	}
+	return ""
 }
 
 // showPart shows what one reader tells: its figures in a line, and each entry of its lists in one more.

@@ -39,6 +39,7 @@ var kindCases = []struct {
 	{event.Command, "df -P", "ossec: output: 'df -P': /dev/sda1 1000 1000 0 100% /", 531},
 	{event.AgentState, "yagura-agent", `{"version":"1.0","lag":0}`, 0},
 	{event.AgentState, "yagura-agent", "ossec: Agent started: 'web1->any'.", 501},
+	{event.AgentState, "yagura-agent", "ossec: Agent configuration refused: /yagura/agents/web/10-logs:1:1: <x> is no configuration", 983},
 	{event.AgentState, "yagura-agent", "ossec: Agent spool full: 3 events lost, 3 since 2026-11-24T10:00:00Z (3 log)", 980},
 }
 

@@ -91,7 +91,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel(nil)
 	defer a.stopAll()
 	a.setHost(a.opts.Host(ctx))
-	if err := a.tell(ctx, fmt.Sprintf("ossec: Agent started: '%s->any'.", a.name())); err != nil {
+	if err := a.Tell(ctx, fmt.Sprintf("ossec: Agent started: '%s->any'.", a.name())); err != nil {
 		return ended(ctx, err)
 	}
 	a.apply(ctx, a.opts.Config, cancel)

@@ -116,6 +116,7 @@ func (h *home) start(conf *config.Config) {
 		h.Fatal(err)
 	}
 	h.spool = s
+	ready := make(chan struct{})
 	h.agent = agentd.New(agentd.Options{
 		Config: conf, Spool: s, Version: "1.2", After: func(d time.Duration) <-chan time.Time {
 			if d == time.Minute {
@@ -126,6 +127,7 @@ func (h *home) start(conf *config.Config) {
 		Host: func(context.Context) event.Agent {
 			return event.Agent{Name: "web1", Labels: map[string]string{"env": "test"}}
 		},
+		Ready: sync.OnceFunc(func() { close(ready) }),
 		Report: func(msg string) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -148,6 +150,14 @@ func (h *home) start(conf *config.Config) {
 		s.Close()
 	})
 	h.Cleanup(h.stop)
+	if len(conf.Sources) == 0 {
+		return
+	}
+	select {
+	case <-ready:
+	case <-time.After(20 * time.Second):
+		h.Fatal("the logs have not been looked at")
+	}
 }
 
 // until waits for a condition.
@@ -172,7 +182,8 @@ func TestLines(t *testing.T) {
 	h.append("log", "old\n")
 	h.start(h.follow("log"))
 	h.want(hello)
-	h.until("the log's end", func() bool { h.append("log", "x\n"); return slices.Contains(h.up.texts(), "x") })
+	h.append("log", "x\n") // the first look is over
+	h.until("the new line", func() bool { return slices.Contains(h.up.texts(), "x") })
 	h.stop()
 	n := len(h.up.texts())
 	h.append("log", "while away\n")

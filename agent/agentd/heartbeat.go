@@ -88,11 +88,11 @@ func (a *Agent) heartbeat(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	return a.tell(ctx, string(text))
+	return a.Tell(ctx, string(text))
 }
 
-// tell keeps an event of the agent's own.
-func (a *Agent) tell(ctx context.Context, text string) error {
+// Tell keeps an event of the agent's own.
+func (a *Agent) Tell(ctx context.Context, text string) error {
 	ev := &event.Event{Kind: event.AgentState, Location: Location, Time: a.opts.Now(), Text: text}
 	return a.opts.Spool.Keep(ctx, []*event.Event{ev}, nil)
 }

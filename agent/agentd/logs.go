@@ -21,6 +21,7 @@ const keepLines = 4096
 
 // beginLogs opens the logs where they were left.
 func (a *Agent) beginLogs(sources []logcollector.Source) (run, func() any, error) {
+	defer a.opts.Ready()
 	var saved logcollector.Positions
 	err := a.opts.Spool.View(func(tx *bolt.Tx) error {
 		if b := tx.Bucket(bucketLogs); b != nil {

@@ -17,7 +17,7 @@ func (r *reader) defaults() {
 		}
 	}
 	if !r.spoken["localfile"] {
-		r.config.Sources = DefaultSources(r.host)
+		r.config.Sources = defaultSources(r.host)
 	}
 	if !r.spoken["syscheck"] {
 		r.config.Syscheck = defaultSyscheck(r)
@@ -39,9 +39,9 @@ var ownLogs = []struct{ pattern, format string }{
 	{"/var/log/proftpd/proftpd.log", "syslog"}, {"/var/log/squid/access.log", "squid"}, {"/var/log/fail2ban.log", "syslog"},
 }
 
-// DefaultSources returns the logs to follow where no configuration names any: the journal or, where none is written, the files of the syslog
+// defaultSources returns the logs to follow where no configuration names any: the journal or, where none is written, the files of the syslog
 // daemon; and the logs of web servers and the like, those that are there. On Windows, three event channels.
-func DefaultSources(host Host) []logcollector.Source {
+func defaultSources(host Host) []logcollector.Source {
 	if host.System == "windows" {
 		return []logcollector.Source{
 			{Location: "Application", Format: "eventchannel"}, {Location: "Security", Format: "eventchannel"}, {Location: "System", Format: "eventchannel"},

@@ -83,16 +83,26 @@ func TestDefaultSources(t *testing.T) {
 					tt.want[i].Location = filepath.Join(root, s.Location)
 				}
 			}
-			if diff := cmp.Diff(tt.want, config.DefaultSources(config.Host{System: "linux", Root: root})); diff != "" {
+			if diff := cmp.Diff(tt.want, sources(t, root)); diff != "" {
 				t.Error(diff)
 			}
 			t.Setenv("PATH", t.TempDir())
-			got := config.DefaultSources(config.Host{System: "linux", Root: root})
+			got := sources(t, root)
 			if slices.ContainsFunc(got, func(s logcollector.Source) bool { return s.Format == "journald" }) {
 				t.Errorf("without journalctl: %v", got)
 			}
 		})
 	}
+}
+
+// sources are those of a host that has no configuration.
+func sources(t *testing.T, root string) []logcollector.Source {
+	t.Helper()
+	got, err := config.Parse(config.Host{System: "linux", Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Sources
 }
 
 // mkfile makes an empty file, or a folder for a name that ends with "/", or a socket.

@@ -2,7 +2,6 @@ package config
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -10,15 +9,8 @@ import (
 	"github.com/yagura-hids/yagura/internal/osxml"
 )
 
-// OSSEC's and Wazuh's words for log_format. "multi-line" takes a number behind a colon.
-var (
-	formats = []string{
-		"syslog", "generic", "snort-fast", "apache", "iis", "squid", "syslog-pipe", "json", "journald", "command", "full_command",
-		"multi-line_indented", "audit", "modsec-audit", "mysql_log", "postgresql_log", "mssql_log", "snort-full", "nmapg", "djb-multilog",
-		"ossecalert", "eventlog", "eventchannel",
-	}
-	unread = []string{"multi-line-regex", "macos"}
-)
+// unread are Wazuh's formats that the collector doesn't have.
+var unread = []string{"multi-line-regex", "macos"}
 
 func (r *reader) localfile(e *osxml.Element) {
 	var s logcollector.Source
@@ -34,20 +26,28 @@ func (r *reader) localfile(e *osxml.Element) {
 		r.faults.Add(e.Pos, "add <log_format>syslog</log_format>", "localfile without log_format")
 	case slices.Contains(unread, s.Format):
 		r.unused(strings.TrimSpace("localfile "+s.Location) + " (log_format " + s.Format + ")")
-	case !slices.Contains(formats, s.Format) && !r.lines(e, &s):
-		r.faults.Add(e.Pos, "write syslog for plain lines; others are "+strings.Join(formats[1:], ", ")+", multi-line:N",
-			"localfile: unknown log_format %q", s.Format)
-	case command && s.Command == "":
-		r.faults.Add(e.Pos, "add <command>…</command>", "localfile of log_format %s without command", s.Format)
-	case command && r.refused(e, "localfile's command", s.Command):
-	case !command && s.Location == "":
-		r.faults.Add(e.Pos, "add <location>/var/log/…</location>", "localfile without location")
 	case r.elsewhere(&s):
 		r.note(e.Pos, "localfile %s (log_format %s) is not of this system", s.Location, s.Format)
-	case !command && !r.isPattern(e, s.Location):
+	case !r.readable(e, s), command && r.refused(e, "localfile's command", s.Command):
 	case r.first(e.Pos, "localfile", key(s)):
 		r.config.Sources = append(r.config.Sources, s)
 	}
+}
+
+// readable tells whether the collector takes the source.
+func (r *reader) readable(e *osxml.Element, s logcollector.Source) bool {
+	err := s.Check()
+	if err == nil || ofEvents(s) && s.Location != "" { // the system is right, elsewhere says
+		return true
+	}
+	what, hint, _ := strings.Cut(err.Error(), "; ")
+	r.faults.Add(e.Pos, hint, "localfile: %s", what)
+	return false
+}
+
+// ofEvents tells whether a source is one of Windows's event logs.
+func ofEvents(s logcollector.Source) bool {
+	return s.Format == "eventlog" || s.Format == "eventchannel"
 }
 
 func (r *reader) ofLocalfile(e *osxml.Element, s *logcollector.Source) {
@@ -87,20 +87,6 @@ func (r *reader) frequency(e *osxml.Element, into *time.Duration) {
 	}
 }
 
-// lines tells whether the format is that of so many lines, and writes it without the space that Wazuh allows.
-func (r *reader) lines(e *osxml.Element, s *logcollector.Source) bool {
-	text, found := strings.CutPrefix(s.Format, "multi-line:")
-	if !found {
-		return false
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(text))
-	if err != nil || n < 1 || n > 1000 {
-		r.faults.Add(e.Pos, "write how many lines make one event, as multi-line:3", "localfile: log_format %q", s.Format)
-	}
-	s.Format = "multi-line:" + strconv.Itoa(n)
-	return true
-}
-
 // refused tells whether a command may not be run, since it came over the network.
 func (r *reader) refused(e *osxml.Element, what, command string) bool {
 	if !r.central || r.config.Client.RemoteCommands {
@@ -113,12 +99,12 @@ func (r *reader) refused(e *osxml.Element, what, command string) bool {
 
 // elsewhere tells whether a source is one that this system doesn't have. The path of one that it may have is made whole.
 func (r *reader) elsewhere(s *logcollector.Source) bool {
-	switch s.Format {
-	case "eventlog", "eventchannel":
+	switch {
+	case ofEvents(*s):
 		return r.host.System != "windows"
-	case "journald":
+	case s.Format == "journald":
 		return r.host.System != "linux"
-	case "command", "full_command":
+	case s.Format == "command", s.Format == "full_command":
 		return false
 	}
 	s.Location = r.whole(s.Location)

@@ -46,3 +46,17 @@ func (c *Collector) JournalRuns() bool { return c.streams[0].running }
 
 // CommandRuns tells whether the first command has been started and has not ended.
 func (c *Collector) CommandRuns() bool { return c.commands[0].running }
+
+// WinEventLines returns the lines of one event of Windows.
+func WinEventLines(text, message string, account func(sid string) (user, domain string), zone *time.Location) ([]Line, error) {
+	e, err := parseWinEvent(text)
+	if err != nil {
+		return nil, err
+	}
+	return e.lines(message, account, zone), nil
+}
+
+// ReplaceVars is what Windows does to a location.
+func ReplaceVars(path string, lookup func(string) (string, bool)) string {
+	return replaceVars(path, lookup)
+}

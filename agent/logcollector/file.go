@@ -47,6 +47,7 @@ type file struct {
 	restored   bool      // from a saved position, and not looked for yet
 	failing    bool      // the last read gave an error
 	fresh      bool      // found in this scan
+	moved      bool      // it was listed under the name of an older generation
 	check      bool      // its directory has changed
 	forgotten  bool      // to be dropped
 	scan       int       // the last scan that listed it

@@ -69,7 +69,7 @@ func beside(path string, id identity) []*generation {
 			continue
 		}
 		var err error
-		if g.info, err = stat(g.path); err == nil && g.regular && g.size > 0 && (g.stamp != "" || g.id == id) {
+		if g.info, err = stat(g.path); err == nil && g.regular && (g.id == id || g.size > 0 && g.stamp != "") {
 			out = append(out, g)
 		}
 	}
@@ -158,13 +158,16 @@ type found struct {
 	sure  bool          // one of these two was found, so newer is what it says
 }
 
+// renamings is how often lookBeside begins anew because somebody is renaming. Each look takes longer than a renaming.
+const renamings = 100
+
 // lookBeside looks for w's file and for what came after it, again if somebody renamed meanwhile.
 func lookBeside(w wanted) found {
 	list := beside(w.path, w.id)
 	for tries := 0; ; tries++ {
 		out := w.pick(list)
 		now := beside(w.path, w.id)
-		if tries == 5 || slices.EqualFunc(list, now, func(a, b *generation) bool { return a.path == b.path && a.id == b.id }) {
+		if tries == renamings || slices.EqualFunc(list, now, func(a, b *generation) bool { return a.path == b.path && a.id == b.id }) {
 			return out
 		}
 		out.close()
@@ -192,7 +195,7 @@ func (w wanted) pick(list []*generation) found {
 			g.close()
 			out.sure = true
 			return out.inOrder(true)
-		case g.stamp == "" || len(g.head) == 0:
+		case g.stamp == "" || len(g.head) == 0 || w.taken(g.id):
 			g.close()
 		default:
 			out.newer = slices.Insert(out.newer, 0, g)
@@ -221,7 +224,7 @@ func (w wanted) is(g *generation) bool {
 
 // renamed tells whether g is w's very file, and not a later one that was given its inode.
 func (w wanted) renamed(g *generation) bool {
-	if g.id != w.id || g.packed {
+	if g.id != w.id || g.packed || g.stamp == "" && w.mark.n == 0 {
 		return false
 	}
 	defer g.close()

@@ -157,15 +157,9 @@ func New(sources []Source, saved Positions, opts Options) (*Collector, error) {
 	c.now = c.opts.Now()
 	seen := map[string]bool{}
 	for i, s := range sources {
-		key := s.Format + " " + s.Location
-		if s.isFile() {
-			key = s.Location
-		}
-		if s.Command != "" && !s.isFile() {
-			key = commandKey(s)
-		}
+		key := s.key()
 		if seen[key] {
-			c.opts.Report(fmt.Sprintf("localfile %q is listed twice; the first one counts", s.Location))
+			c.opts.Report(fmt.Sprintf("localfile %q is listed twice; the first one counts", cmp.Or(s.Location, s.Command)))
 			continue
 		}
 		seen[key] = true
@@ -215,6 +209,12 @@ func (c *Collector) add(i int, s Source, saved Positions) {
 		c.streams = append(c.streams, &stream{location: s.Location, journal: true, at: at})
 	case s.Format == "command" || s.Format == "full_command":
 		c.commands = append(c.commands, newCommand(s, saved.Commands[commandKey(s)]))
+	case s.Format == "eventlog" || s.Format == "eventchannel":
+		st := &stream{location: channelKey(s), channel: &s}
+		if !s.Future {
+			st.at.Cursor = saved.Channels[st.location]
+		}
+		c.streams = append(c.streams, st)
 	case s.Location == "-":
 		c.streams = append(c.streams, &stream{location: s.Location})
 	default:
@@ -307,23 +307,27 @@ func (c *Collector) positions() Positions {
 		p.Files = append(p.Files, f.position())
 	}
 	for _, s := range c.streams {
-		if s.journal {
-			if p.Journals == nil {
-				p.Journals = map[string]Journal{}
-			}
-			p.Journals[s.location] = s.at
+		switch {
+		case s.journal:
+			put(&p.Journals, s.location, s.at)
+		case s.channel != nil && s.at.Cursor != "":
+			put(&p.Channels, s.location, s.at.Cursor)
 		}
 	}
 	for _, cmd := range c.commands {
-		if cmd.last.IsZero() {
-			continue
+		if !cmd.last.IsZero() {
+			put(&p.Commands, cmd.location, cmd.last)
 		}
-		if p.Commands == nil {
-			p.Commands = map[string]time.Time{}
-		}
-		p.Commands[cmd.location] = cmd.last
 	}
 	return p
+}
+
+// put puts a value into a map that may be nil.
+func put[V any](m *map[string]V, key string, v V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+	(*m)[key] = v
 }
 
 // report tells the user about path when what there is to tell has changed; "" means that all is well.

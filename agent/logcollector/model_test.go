@@ -22,6 +22,7 @@ type writer struct {
 	half string // what an unfinished line still wants
 	want []string
 
+	copies bool // it is rotated by copytruncate, otherwise by rename
 	moved  bool // its file has been renamed, and it does not know yet
 	copied bool // its file has been copied, and is to be truncated
 }
@@ -70,7 +71,7 @@ func (w *writer) partial(pad int) {
 
 // rename is logrotate's: log.1 becomes log.2 and so on. The daemon keeps the old file open until it is told to reopen.
 func (w *writer) rename(create bool) {
-	if _, err := os.Stat(w.o.path(w.name)); err != nil || w.copied {
+	if _, err := os.Stat(w.o.path(w.name)); err != nil || w.copies {
 		return
 	}
 	w.shift()
@@ -82,7 +83,7 @@ func (w *writer) rename(create bool) {
 }
 
 func (w *writer) shift() {
-	for i := 60; i > 0; i-- {
+	for i := 30; i > 0; i-- {
 		for _, ext := range []string{"", ".gz", ".zst"} {
 			_ = os.Rename(w.o.path(fmt.Sprintf("%s.%d%s", w.name, i, ext)), w.o.path(fmt.Sprintf("%s.%d%s", w.name, i+1, ext)))
 		}
@@ -103,11 +104,8 @@ func (w *writer) reopen() {
 
 // copy and truncate are logrotate's copytruncate, of which the daemon knows nothing. It writes nothing in between: that would be lost to everybody.
 func (w *writer) copy() {
-	if w.moved {
-		w.reopen()
-	}
 	data, err := os.ReadFile(w.o.path(w.name))
-	if err != nil || w.copied {
+	if err != nil || w.copied || !w.copies {
 		return
 	}
 	w.shift()
@@ -148,6 +146,7 @@ func (w *writer) pack(n int, zstd, half bool) {
 	}
 	if !half {
 		_ = os.Remove(name)
+		_ = os.Remove(name + map[bool]string{true: ".gz", false: ".zst"}[zstd])
 	}
 }
 
@@ -162,6 +161,7 @@ func TestModel(t *testing.T) {
 		o.sources = []Source{syslog(o.path("a")), syslog(o.path("b*.log")), syslog(o.path("c*"))}
 		writers := []*writer{{o: o, name: "a"}, {o: o, name: "b1.log"}, {o: o, name: "b2.log"}, {o: o, name: "c"}}
 		for _, w := range writers {
+			w.copies = rapid.Bool().Draw(rt, "copies")
 			w.write("")
 		}
 		o.start()
@@ -235,11 +235,20 @@ func TestModel(t *testing.T) {
 				slices.Sort(w.want)
 			}
 			if !slices.Equal(got, w.want) {
-				rt.Fatalf("%s: got\n%s\nwant\n%s", w.name, strings.Join(got, "\n"), strings.Join(w.want, "\n"))
+				rt.Fatalf("%s: %s", w.name, firstDifference(got, w.want))
 			}
 		}
 		if total != len(o.stored) {
 			rt.Fatalf("%d lines stored, %d written", len(o.stored), total)
 		}
 	})
+}
+
+func firstDifference(got, want []string) string {
+	i := 0
+	for i < min(len(got), len(want)) && got[i] == want[i] {
+		i++
+	}
+	at := func(list []string) []string { return list[min(i, len(list)):min(i+3, len(list))] }
+	return fmt.Sprintf("%d lines, want %d; from line %d on got %.60q, want %.60q", len(got), len(want), i+1, at(got), at(want))
 }

@@ -11,9 +11,9 @@ func (c *Collector) read(f *file, b *batch) {
 	if f.handle == nil || f.drained || !c.begun(f, b) {
 		return
 	}
-	if f.check && f.after == nil && f.scan == c.scans {
-		if c.checkBeside(f); f.after != nil {
-			b.busy = true
+	if f.check && c.live(f) {
+		c.checkBeside(f)
+		if b.busy = true; f.after != nil {
 			return
 		}
 	}
@@ -91,7 +91,7 @@ func (c *Collector) begun(f *file, b *batch) bool {
 		if !old.copied && empty(f) {
 			return false
 		}
-		if old.after != nil {
+		if old.after != nil && !old.carries {
 			if !old.copied && empty(old) { // rotated away before anybody wrote to it
 				f.after, old.after, old.superseded = old.after, nil, true
 				b.busy = true
@@ -103,11 +103,12 @@ func (c *Collector) begun(f *file, b *batch) bool {
 		}
 		if old.copied && f.lines.off == 0 && len(f.lines.buf) == 0 && !f.group.open {
 			f.carry(old)
-		} else {
-			c.last(old, b)
+			c.carried(f)
+			return true
 		}
+		c.last(old, b)
 	}
-	c.carried(f)
+	c.succeed(f)
 	return true
 }
 
@@ -125,7 +126,7 @@ func (f *file) follow(old *file) {
 func (f *file) carry(old *file) {
 	end := old.lines.off + int64(len(old.lines.buf))
 	f.lines.buf, f.lines.off, f.lines.skip = slices.Clone(old.lines.buf), old.lines.off-end, old.lines.skip
-	if f.group.carry == "" {
+	if old.group.carry != "" {
 		f.group.carry = old.group.carry
 	}
 	if old.group.open {
@@ -135,15 +136,30 @@ func (f *file) carry(old *file) {
 	f.carries, old.drained = true, true
 }
 
+// uncarry gives it back.
+func (f *file) uncarry() {
+	if f.carries {
+		f.after.drained, f.carries = false, false
+		f.lines.reset(0, false)
+		f.group = group{carry: f.group.carry}
+	}
+}
+
 // carried ends f's waiting for the older file when nothing of that one is held any more.
 func (c *Collector) carried(f *file) {
-	old := f.after
-	if old == nil || f.committed() < 0 {
-		return
+	if f.carries && f.committed() >= 0 {
+		c.succeed(f)
 	}
+}
+
+// succeed has f take the place of the older file.
+func (c *Collector) succeed(f *file) {
+	old := f.after
 	f.follow(old)
 	f.after, f.carries = nil, false
-	old.superseded, old.forgotten = true, old.forgotten || old.copied
+	for ; old != nil; old = old.after { // more than one only if the newer ones carry the end of the older ones
+		old.superseded, old.forgotten = true, old.forgotten || old.copied
+	}
 	c.dirty = true
 }
 
@@ -157,6 +173,9 @@ func (c *Collector) last(f *file, b *batch) {
 	}
 }
 
+// live tells whether f is at its log's path, and not an older generation.
+func (c *Collector) live(f *file) bool { return f.scan == c.scans && !f.moved }
+
 func empty(f *file) bool {
 	st, err := statHandle(f.handle)
 	return err != nil || st.size == 0
@@ -164,7 +183,7 @@ func empty(f *file) bool {
 
 // letGo closes a file that is out of sight and has been quiet for long. A file that is merely out of sight is remembered: it may come back.
 func (c *Collector) letGo(f *file, b *batch) {
-	if f.scan == c.scans || f.handle == nil || f.copied && !f.superseded {
+	if f.scan == c.scans && !f.superseded || f.handle == nil || f.copied && !f.superseded {
 		return
 	}
 	st, err := statHandle(f.handle)

@@ -28,7 +28,7 @@ type folder struct {
 func (c *Collector) changedBeside() {
 	changed := map[string]bool{}
 	for _, f := range c.files {
-		if f.scan != c.scans {
+		if !c.live(f) {
 			continue
 		}
 		dir := filepath.Dir(f.path)
@@ -52,13 +52,13 @@ func (c *Collector) changedBeside() {
 // checkBeside looks for generations of f's log that came and went between two looks.
 func (c *Collector) checkBeside(f *file) {
 	f.check = false
+	f.uncarry()
 	w := lookBeside(wanted{path: f.path, mark: f.mark, prev: f.prev, taken: c.follows})
 	w.dropCopy(f.head())
 	if w.it != nil {
 		c.replaced(f, w, nil)
 		return
 	}
-	w.keep(func(g *generation) bool { return !c.follows(g.id) })
 	if f.prev == (mark{}) { // seen for the first time: the generations that are there are history
 		f.prev = noMark
 		if n := len(w.newer); n > 0 {
@@ -76,12 +76,8 @@ func (c *Collector) checkBeside(f *file) {
 
 // truncated looks for what f's file held before it was truncated, which it has just been found to be.
 func (c *Collector) truncated(f *file, b *batch) {
-	if f.carries {
-		f.after.drained, f.carries = false, false
-		f.lines.reset(0, false)
-		f.group = group{}
-	}
-	if f.copied || f.scan != c.scans { // no log any more; its own copies are nobody's
+	f.uncarry()
+	if f.copied || !c.live(f) { // no log any more; its own copies are nobody's
 		c.lost(f)
 		c.last(f, b)
 		f.restart()
@@ -96,7 +92,7 @@ func (c *Collector) replaced(f *file, w found, b *batch) {
 	head, size := f.head() // after w: what is truncated later than this is found by it
 	w.dropCopy(head, size)
 	w.keep(func(g *generation) bool {
-		return !c.follows(g.id) && (w.sure || !f.seen.IsZero() && !g.mtime.Before(f.seen))
+		return w.sure || !f.seen.IsZero() && !g.mtime.Before(f.seen)
 	})
 	old := f.after
 	if w.it != nil {
@@ -131,7 +127,7 @@ func (c *Collector) lost(f *file) {
 func (c *Collector) queue(f, old *file, list []*generation, copied bool) {
 	for _, g := range list {
 		n := newFile(f.source, f.path)
-		n.lines.width = f.lines.width
+		n.lines.width, n.group.carry = f.lines.width, f.group.carry
 		c.adopt(n, g)
 		n.follow(old)
 		n.copied = copied
@@ -200,7 +196,7 @@ func (c *Collector) between(f *file) {
 		w.it.close()
 	}
 	w.keep(func(g *generation) bool {
-		return !c.follows(g.id) && (w.sure || !old.seen.IsZero() && !g.mtime.Before(old.seen))
+		return w.sure || !old.seen.IsZero() && !g.mtime.Before(old.seen)
 	})
 	if old.handle != nil && w.older != nil {
 		c.queue(old, old.after, w.older, true)

@@ -75,7 +75,7 @@ func (c *Collector) scan() {
 			if pattern {
 				key = p
 			}
-			c.look(s, p, key, holders[p], older(p, listed))
+			c.look(s, p, key, holders[p], older(p, func(log string) bool { return listed[log] || holders[log] != nil }))
 		}
 		c.dirty = c.dirty || !s.started
 		s.started = true
@@ -137,8 +137,14 @@ func (c *Collector) look(s *source, path, key string, holder *file, older bool) 
 			return
 		}
 	}
-	if f.path != path || !f.gone.IsZero() {
-		f.path, f.gone = path, time.Time{}
+	// A pattern may find older generations, too. They stay parts of their log.
+	stamp, _ := rotatedStamp(f.path, path)
+	f.moved = stamp != ""
+	if !f.moved && f.path != path || !f.gone.IsZero() {
+		if !f.moved {
+			f.path = path
+		}
+		f.gone = time.Time{}
 		c.dirty = true
 	}
 	f.scan, f.quiet, f.restored = c.scans, c.now, false
@@ -223,7 +229,7 @@ func (c *Collector) missed(f *file) {
 			f.quiet = c.now
 			return
 		}
-		if c.succeeded(f) && f.mark.n > 0 {
+		if c.succeeded(f) && f.mark.n > 0 && !f.superseded {
 			c.opts.Report(fmt.Sprintf("%s: the file read last was rotated away and is not beside it any more; what it held after byte %d is not read",
 				f.path, f.lines.off))
 		}
@@ -244,17 +250,17 @@ func (c *Collector) succeeded(f *file) bool {
 	return slices.ContainsFunc(c.files, func(g *file) bool { return g != f && g.path == f.path && g.scan == c.scans })
 }
 
-// older tells whether path is the name of an older generation of another of the paths listed.
-func older(path string, listed map[string]bool) bool {
+// older tells whether path is the name of an older generation of another log.
+func older(path string, isLog func(path string) bool) bool {
 	for i := len(path) - 1; i > 0; i-- {
 		if !strings.ContainsAny(path[i:i+1], ".-_") {
 			continue
 		}
-		if listed[path[:i]] {
+		if isLog(path[:i]) {
 			stamp, _ := rotatedStamp(path[:i], path)
 			return stamp != ""
 		}
-		if log := path[:i] + filepath.Ext(path); log != path && listed[log] {
+		if log := path[:i] + filepath.Ext(path); log != path && isLog(log) {
 			stamp, _ := rotatedStamp(log, path)
 			return stamp != ""
 		}

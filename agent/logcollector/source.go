@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
-	"slices"
+	"strings"
 )
 
 // Check tells what keeps the source from being read on this system, however the host looks at the moment.
@@ -35,5 +35,20 @@ func (s Source) Check() error {
 	return nil
 }
 
-// isFile tells whether the source is files.
-func (s Source) isFile() bool { return s.Location != "-" && !slices.Contains(other, s.Format) }
+// key is what must not be read twice.
+func (s Source) key() string {
+	switch s.Format {
+	case "command", "full_command":
+		return commandKey(s)
+	case "eventlog", "eventchannel":
+		return channelKey(s)
+	case "journald":
+		return s.Format + " " + s.Location
+	}
+	return s.Location
+}
+
+// channelKey names the channel in positions.
+func channelKey(s Source) string {
+	return strings.TrimSpace("eventchannel " + s.Location + " " + s.Query)
+}

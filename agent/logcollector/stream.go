@@ -22,11 +22,13 @@ const (
 // stream is a source that is waited for: a goroutine reads it and pushes what it finds.
 //
 //	journal: journalctl ─► entry ─► push ─┐                    ended: started again, later and later
-//	stdin:   line ─────────────────► push ─┴─► pushed ─► Next   ended: for good
+//	channel: EvtNext ─► event ────► push ─┤                    the same
+//	stdin:   line ────────────────► push ─┴─► pushed ─► Next   ended: for good
 type stream struct {
 	location string
 	journal  bool
-	at       Journal
+	channel  *Source // of Windows
+	at       Journal // a channel's cursor is its bookmark
 
 	done    chan struct{} // closed when the goroutine has ended; nil before the first start
 	running bool
@@ -48,6 +50,17 @@ type push struct {
 	err     error // why it ended
 }
 
+// endless tells whether it is begun again when it ends.
+func (s *stream) endless() bool { return s.journal || s.channel != nil }
+
+// name is what the user calls it.
+func (s *stream) name() string {
+	if s.channel != nil {
+		return "event channel " + s.channel.Location
+	}
+	return "journald"
+}
+
 // startStreams starts what does not run and is not to wait longer.
 func (c *Collector) startStreams() {
 	for _, s := range c.streams {
@@ -59,6 +72,10 @@ func (c *Collector) startStreams() {
 		if s.journal {
 			args := journalArgs(s.location, s.at)
 			run = func(s *stream) error { return c.readJournal(s, args) }
+		}
+		if s.channel != nil {
+			at := s.at.Cursor
+			run = func(s *stream) error { return c.readChannel(s, at) }
 		}
 		go func() {
 			defer close(s.done)
@@ -80,7 +97,7 @@ func (c *Collector) push(p push) bool {
 
 // wait waits for the goroutine. Not for the one at the standard input: nothing can take it out of its read.
 func (s *stream) wait() {
-	if s.journal && s.done != nil {
+	if s.endless() && s.done != nil {
 		<-s.done
 	}
 }
@@ -125,7 +142,7 @@ func (c *Collector) take(p push, b *batch) {
 	}
 	b.busy = true
 	b.lines = append(b.lines, p.lines...)
-	if s.journal && p.cursor != "" {
+	if s.endless() && p.cursor != "" {
 		s.at = Journal{Cursor: p.cursor}
 		s.backoff, s.said = 0, ""
 		if s.silent++; len(p.lines) > 0 {
@@ -138,7 +155,7 @@ func (c *Collector) take(p push, b *batch) {
 
 func (c *Collector) endStream(s *stream, err error) {
 	s.running = false
-	if !s.journal {
+	if !s.endless() {
 		s.ended = true
 		if err != nil {
 			c.opts.Report(fmt.Sprintf("stdin: read: %v; reading no further", err))
@@ -147,7 +164,7 @@ func (c *Collector) endStream(s *stream, err error) {
 	}
 	s.backoff = min(max(2*s.backoff, backoffMin), backoffMax)
 	s.retry = c.opts.Now().Add(s.backoff)
-	msg := fmt.Sprintf("journald: %v; starting it again, at first after %v, later every %v", err, backoffMin, backoffMax)
+	msg := fmt.Sprintf("%s: %v; starting it again, at first after %v, later every %v", s.name(), err, backoffMin, backoffMax)
 	if errors.Is(err, exec.ErrNotFound) {
 		msg = "journald: journalctl is not installed here; install systemd, or remove the localfile of format journald; still looking"
 	}

@@ -4,7 +4,6 @@ package rootcheck_test
 
 import (
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/yagura-hids/yagura/agent/rootcheck"
@@ -36,15 +35,5 @@ func BenchmarkProgram(b *testing.B) {
 	b.SetBytes(int64(len(program)))
 	for b.Loop() {
 		rootcheck.TrojanHits(signatures, program, 128<<10)
-	}
-}
-
-// BenchmarkPolicyLine holds one line against a pattern of three parts.
-func BenchmarkPolicyLine(b *testing.B) {
-	line := strings.Repeat("word ", 20)
-	for b.Loop() {
-		if ok, err := rootcheck.MatchLine(`!r:^\s*# && r:word\s+word && r:none`, line); ok || err != nil {
-			b.Fatal(ok, err)
-		}
 	}
 }

@@ -153,6 +153,7 @@ func (s *Spool) fit(ev *event.Event) {
 	if !event.Plausible(ev.Time) {
 		ev.Time = s.opts.Now()
 	}
+	ev.Time = ev.Time.Truncate(time.Millisecond) // more digits would be noise that doesn't pack
 }
 
 // publish makes known what is on disk now. Its caller holds writing.

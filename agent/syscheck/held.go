@@ -41,8 +41,10 @@ func (h *held) add(v *sight) {
 	side, id := h.side(v)
 	side[id] = append(side[id], v)
 	h.byKey[string(v.key)] = v
+	if len(h.order) > 2*len(h.byKey)+1024 {
+		h.order = slices.DeleteFunc(h.order, func(o *sight) bool { return o.done })
+	}
 	h.order = append(h.order, v)
-	v.in.held = append(v.in.held, v)
 }
 
 // drop forgets what is held under a key.
@@ -114,12 +116,8 @@ func (s *Syscheck) single(v *sight) {
 
 // release tells of all that a round holds, of all rounds if in is nil. The caller holds mu.
 func (s *Syscheck) release(ctx context.Context, in *round) error {
-	list := s.held.order
-	if in != nil {
-		list, in.held = in.held, nil
-	}
-	for _, v := range list {
-		if v.done {
+	for _, v := range s.held.order {
+		if v.done || in != nil && v.in != in {
 			continue
 		}
 		s.single(v)

@@ -492,6 +492,7 @@ func TestChild(t *testing.T) {
 	for ended := false; !ended; ended = *once {
 		_, err := s.Scan(context.Background(), true)
 		h.must(err)
+		fmt.Println("scanned")
 	}
 	for _, msg := range h.reports() {
 		fmt.Printf("report: %s\n", msg)
@@ -508,12 +509,17 @@ func TestKilled(t *testing.T) {
 	for round := range 12 {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestChild$", "-child="+dir+":"+path)
 		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+		out, err := cmd.StdoutPipe()
+		f.must(err)
+		f.must(cmd.Start())
+		if round == 4 { // from now on there is a baseline
+			_, err := out.Read(make([]byte, 1))
+			f.must(err)
 		}
 		killed := make(chan struct{})
+		lives := time.Duration(10+f.rnd.IntN(40*(round+1))) * time.Millisecond * time.Duration(1+*files/1500)
 		go func() {
-			<-time.After(time.Duration(10+f.rnd.IntN(40*(round+1))) * time.Millisecond * time.Duration(1+*files/1500)) // wherever it is by then
+			<-time.After(lives) // and dies wherever it is by then
 			_ = cmd.Process.Kill()
 			close(killed)
 		}()
@@ -533,6 +539,9 @@ func TestKilled(t *testing.T) {
 	after := truth(t, dir)
 	w.follow(h.take())
 	w.same(after)
+	if len(w.told) == 0 {
+		t.Error("no change was told")
+	}
 	for path := range w.told {
 		if !f.caused(path, before, after) {
 			t.Errorf("%s is told, and nothing touched it", path)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -353,4 +354,32 @@ func TestResend(t *testing.T) {
 	cancel()
 	h.must(<-ran)
 	h.want("deleted a")
+}
+
+// More files go than are held at once: all are told of, and the few that were moved are known again if both halves are seen soon enough.
+func TestManyGo(t *testing.T) {
+	h := newHost(t)
+	const n = 9000 // more than are held
+	for i := range n {
+		h.write(fmt.Sprintf("%02d/%d", i%10, i), fmt.Sprint(i))
+	}
+	h.scan()
+	h.must(os.Mkdir(h.path("new"), 0o755))
+	for i := range n {
+		name := fmt.Sprintf("%02d/%d", i%10, i)
+		if i%3 == 0 {
+			h.rename(name, fmt.Sprintf("new/%d", i))
+			continue
+		}
+		h.must(os.Remove(h.path(name)))
+	}
+	count := map[string]int{}
+	for _, line := range h.changes(h.scan()) {
+		what, _, _ := strings.Cut(line, " ")
+		count[what]++
+	}
+	if count["moved"] < n/4 || count["moved"]+count["added"] != n/3 || count["moved"]+count["deleted"] != n {
+		t.Errorf("told: %v", count)
+	}
+	h.want()
 }

@@ -110,7 +110,7 @@ func (rs *registryScan) compareKey(r *Registry, k keySeen) error {
 
 func (rs *registryScan) tellKey(c syscheck.Change, at, raw, was []byte) {
 	if c.Type != syscheck.Baseline {
-		rs.changes++
+		rs.progress.changes.Add(1)
 	}
 	rs.put(at, raw, was)
 	rs.tell(event.Syscheck, location(at), text(c))

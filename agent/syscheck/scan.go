@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -20,7 +21,12 @@ func (s *Syscheck) Scan(ctx context.Context, fast bool) (Stats, error) {
 	s.scanning.Lock()
 	defer s.scanning.Unlock()
 	err := s.scan(ctx, fast)
-	return s.Stats(), errors.Join(err, s.finish(ctx))
+	if err != nil {
+		err = errors.Join(err, s.finish(ctx))
+	}
+	s.o.Spool.Release()
+	debug.FreeOSMemory() // there is no need for it until the next one
+	return s.Stats(), err
 }
 
 func (s *Syscheck) scan(ctx context.Context, fast bool) error {
@@ -57,17 +63,24 @@ func (s *Syscheck) starting(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.names)
-	s.memory.Began = s.o.Now()
+	now := s.o.Now()
+	s.memory.Began = now
+	s.progress.began.Store(&now)
 	s.pending.memory = true
 	s.tell(event.Rootcheck, "rootcheck", "Starting syscheck scan.")
 	return s.flush(ctx)
 }
 
+// releaseEvery is after how many files the memory is given back in which the cache was read.
+const releaseEvery = 10_000
+
 // walkAll does the work of a scan, on a goroutine of its own.
 func (s *Syscheck) walkAll(ctx context.Context, fast bool) error {
 	in := &round{look: newLooker(s.conf.Prefilter, fast, s.stepper(fast))}
 	err := s.join(ctx, "", func(path string, r *root) error {
-		s.progress.looked.Add(1)
+		if s.progress.looked.Add(1)%releaseEvery == 0 {
+			s.o.Spool.Release()
+		}
 		_, err := s.visit(ctx, in, path, r) // whoever is busy with it tells
 		if err != nil {
 			return err
@@ -81,7 +94,9 @@ func (s *Syscheck) walkAll(ctx context.Context, fast bool) error {
 func (s *Syscheck) ending(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.memory.Ended = s.o.Now()
+	now := s.o.Now()
+	s.memory.Ended = now
+	s.progress.ended.Store(&now)
 	s.memory.Roots = map[string]string{}
 	for i := range s.conf.Directories {
 		d := &s.conf.Directories[i]
@@ -135,7 +150,7 @@ func (s *Syscheck) tellDigests(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("syscheck: %w", err)
 	}
-	s.files = d.Files()
+	s.progress.files.Store(int64(d.Files()))
 	s.tell(event.Syscheck, "syscheck", d.String())
 	return s.flush(ctx)
 }

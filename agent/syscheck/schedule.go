@@ -49,7 +49,7 @@ func (s *Syscheck) begin(ctx context.Context) error {
 	s.mu.Lock()
 	epoch := s.memory.Epoch
 	again := s.memory.Resend != nil
-	known := s.files > 0
+	known := s.progress.files.Load() > 0
 	s.mu.Unlock()
 	switch {
 	case again:
@@ -61,6 +61,7 @@ func (s *Syscheck) begin(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.memory.Epoch = s.o.Spool.Epoch()
 	s.pending.memory = true
+	defer s.o.Spool.Release()
 	return s.tellDigests(ctx)
 }
 
@@ -89,7 +90,7 @@ func (s *Syscheck) scanWhenDue(ctx context.Context) error {
 func (c *Schedule) due(now, started, began, ended time.Time) time.Time {
 	cutOff := ended.Before(began)
 	switch {
-	case ended.IsZero() && c.OnStart:
+	case ended.IsZero() && c.OnStart, began.Sub(now) > time.Hour, ended.Sub(now) > time.Hour: // the clock was wrong then
 		return started
 	case c.At >= 0 || c.Days != [7]bool{}:
 		last := began

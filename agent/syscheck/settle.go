@@ -14,7 +14,6 @@ import (
 type round struct {
 	live bool
 	look *looker
-	held []*sight
 }
 
 // sight is what was seen at a path.
@@ -204,7 +203,7 @@ func (s *Syscheck) emit(v *sight, what, from string) {
 	}
 	c.Diff = s.diff(v, what, from)
 	if what != syscheck.Baseline {
-		s.changes++
+		s.progress.changes.Add(1)
 	}
 	s.put(v.key, v.raw, v.was)
 	s.tell(event.Syscheck, "syscheck", text(c))

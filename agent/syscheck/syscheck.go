@@ -58,7 +58,6 @@ type Syscheck struct {
 
 	mu      sync.Mutex // guards what follows, and changes to the cache
 	memory  memory
-	files   int
 	looking map[string]bool // paths that are being looked at
 	held    held
 	pending pending
@@ -66,12 +65,15 @@ type Syscheck struct {
 	names   map[string]string // of owners
 	audit   audit
 	hive    hive
-	changes uint64
 	err     error // why nothing can be kept any more
 }
 
-// progress is how far a scan is.
+// progress is what Stats tells: it must be told even while mu is held over a write to a disk that is full.
 type progress struct {
+	files   atomic.Int64
+	changes atomic.Uint64
+	began   atomic.Pointer[time.Time]
+	ended   atomic.Pointer[time.Time]
 	running atomic.Bool
 	looked  atomic.Int64
 	bytes   atomic.Int64
@@ -130,22 +132,23 @@ func New(conf Config, o Options) (*Syscheck, error) {
 	s.audit = audit{path: o.Audit, name: s.userName}
 	err = o.Spool.View(func(tx *bolt.Tx) (err error) {
 		if s.memory, err = readMemory(tx); err == nil && filesOf(tx) != nil {
-			s.files = filesOf(tx).Stats().KeyN
+			s.progress.files.Store(int64(filesOf(tx).Stats().KeyN))
 		}
 		return err
 	})
+	s.progress.began.Store(&s.memory.Began)
+	s.progress.ended.Store(&s.memory.Ended)
 	return s, err
 }
 
 // Stats returns what there is to know at the moment.
 func (s *Syscheck) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	p := &s.progress
 	st := Stats{
-		Files: s.files, Began: s.memory.Began, Ended: s.memory.Ended, Changes: s.changes,
-		Running: s.progress.running.Load(), Looked: int(s.progress.looked.Load()), Bytes: s.progress.bytes.Load(),
+		Files: int(p.files.Load()), Began: *p.began.Load(), Ended: *p.ended.Load(), Changes: p.changes.Load(),
+		Running: p.running.Load(), Looked: int(p.looked.Load()), Bytes: p.bytes.Load(),
 	}
-	if why := s.progress.paused.Load(); why != nil {
+	if why := p.paused.Load(); why != nil {
 		st.Paused = *why
 	}
 	return st
@@ -170,9 +173,9 @@ func (s *Syscheck) put(k, raw, before []byte) {
 	s.pending.puts[string(k)] = raw
 	switch {
 	case raw != nil && before == nil:
-		s.files++
+		s.progress.files.Add(1)
 	case raw == nil && before != nil:
-		s.files--
+		s.progress.files.Add(-1)
 	}
 }
 

@@ -1,6 +1,7 @@
 package syscheck
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -139,41 +140,52 @@ func list(path string) (entries []entry, err error) {
 
 // join visits, once each and in one order, the files of a walk from path ("" for all) and those that the cache knows there.
 func (s *Syscheck) join(ctx context.Context, path string, fn func(path string, r *root) error) error {
-	t := s.tree.Load()
 	span := allFiles
 	if path != "" {
 		span = treeSpan(path)
 	}
-	c := &cursor{view: s.o.Spool.View, span: span}
-	upTo := func(k []byte) error { // visits what only the cache knows, before k
-		for {
-			have, err := c.peek()
-			if err != nil || have == nil || k != nil && string(have) >= string(k) {
-				return err
-			}
-			if path := pathOf(have); true {
-				if err := fn(path, t.directoryOf(path)); err != nil {
-					return err
-				}
-			}
-			c.next()
-		}
-	}
-	w := &walker{tree: t, trouble: func(path string, err error) error { return s.trouble(ctx, path, err) }}
-	w.fn = func(path string, r *root) error {
-		k := key(path)
-		if err := upTo(k); err != nil {
-			return err
-		}
-		if have, err := c.peek(); err != nil {
-			return err
-		} else if string(have) == string(k) {
-			c.next()
-		}
-		return fn(path, r)
-	}
+	j := &joiner{cursor: cursor{view: s.o.Spool.View, span: span}, tree: s.tree.Load(), fn: fn}
+	w := &walker{tree: j.tree, fn: j.walked, trouble: func(path string, err error) error { return s.trouble(ctx, path, err) }}
 	if err := w.from(path); err != nil {
 		return err
 	}
-	return upTo(nil)
+	return j.upTo(nil)
+}
+
+// joiner goes over the cache while the walk goes over the files.
+type joiner struct {
+	cursor cursor
+	tree   *tree
+	fn     func(path string, r *root) error
+}
+
+// walked visits a file of the walk, and before it what only the cache knows up to there.
+func (j *joiner) walked(path string, r *root) error {
+	k := key(path)
+	if err := j.upTo(k); err != nil {
+		return err
+	}
+	have, err := j.cursor.peek()
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(have, k) {
+		j.cursor.next()
+	}
+	return j.fn(path, r)
+}
+
+// upTo visits what only the cache knows before k, to its end if k is nil.
+func (j *joiner) upTo(k []byte) error {
+	for {
+		have, err := j.cursor.peek()
+		if err != nil || have == nil || k != nil && bytes.Compare(have, k) >= 0 {
+			return err
+		}
+		path := pathOf(have)
+		if err := j.fn(path, j.tree.directoryOf(path)); err != nil {
+			return err
+		}
+		j.cursor.next()
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
 	"github.com/yagura-hids/yagura/agent/rootcheck"
+	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/event"
@@ -230,6 +231,42 @@ func TestFollowRenamed(t *testing.T) {
 	}
 	if id, err := s.Agent("web2"); id != "web1" || err != nil {
 		t.Errorf("agent %q, %v", id, err)
+	}
+}
+
+// A spool that fails is asked again until it works or the user has enough; the user is told once.
+func TestFollowInsists(t *testing.T) {
+	sp, err := spool.Open(filepath.Join(t.TempDir(), "agent.db"), spool.Options{Agent: "web1", Gather: -1, Random: epochSeven()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	retried, now := 0, make(chan time.Time)
+	close(now)
+	var told []string
+	src, err := local.Follow(open(t, t.TempDir()), sp, local.FollowOptions{
+		Report: func(m string) { told = append(told, m) },
+		Retry: func(failures int) <-chan time.Time {
+			if retried = failures; failures == 3 {
+				cancel()
+			}
+			return now
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sp.Keep(ctx, []*event.Event{{Text: "x", Time: noon}, {Kind: event.AgentState, Text: "{}", Time: noon}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := src.Next(ctx); err != nil || len(b.Events) != 1 || b.Events[0].Text != "x" || b.Bytes != 2 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	if err := sp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Next(ctx); !errors.Is(err, context.Canceled) || retried != 3 || len(told) != 1 || !strings.HasPrefix(told[0], "spool ") {
+		t.Errorf("%v after %d, told %q", err, retried, told)
 	}
 }
 

@@ -58,7 +58,7 @@ func (t *text) line(format string, values ...any) {
 			values[i] = Plain(s)
 		}
 	}
-	fmt.Fprintf(t, format+"\n", values...)
+	t.WriteString(fmt.Sprintf(format, values...) + "\n")
 }
 
 // lines adds a text of several lines. None is empty and none begins with the stars of alerts.log.
