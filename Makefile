@@ -135,8 +135,12 @@ packages-test: packages ## Try the packages in clean systems, booted for it: ins
 	packaging/test.sh dist .cache/packages-older
 
 .PHONY: publish-agent
-publish-agent: packages ## Upload the packages, which the template's SSM document installs: make publish-agent BUCKET=NAME
+publish-agent: need-bucket packages ## Upload the packages, which the template's SSM document installs: make publish-agent BUCKET=NAME
 	$(GO) run ./packaging/publish "$(BUCKET)" dist
+
+.PHONY: need-bucket
+need-bucket: # before the long part
+	@[ -n "$(BUCKET)" ] || { echo "make publish-agent: name a bucket of yours: make publish-agent BUCKET=NAME. aws s3 mb s3://NAME makes one"; exit 1; }
 
 .PHONY: clean
 clean: ## Delete what was built. Alerts and state of a running Yagura are elsewhere, and stay.

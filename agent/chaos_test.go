@@ -404,7 +404,7 @@ func TestKilled(t *testing.T) {
 		}
 		name, n := parse(ev.Text)
 		if filepath.Base(ev.Location) != name+".log" || n != next[name] {
-			t.Fatalf("%s of %s: %q, want line %d\n%s", ev.ID, ev.Location, ev.Text, next[name], c.agent.words())
+			t.Fatalf("%s of %s: %q, want line %d\ncame: %s\n%s", ev.ID, ev.Location, ev.Text, next[name], c.runs(name), c.agent.words())
 		}
 		next[name]++
 	}
@@ -419,6 +419,24 @@ func TestKilled(t *testing.T) {
 		t.Error(bad)
 	}
 	t.Logf("%d kills, %d lines, %d rotations, requests %v, wire 1/%.1f of raw", *kills, c.lines(), rotations, c.sink.faults, float64(c.sink.raw)/float64(c.sink.wire))
+}
+
+// runs returns the lines of a log as they came: "0-99 150-180 100-149".
+func (c *chaos) runs(log string) string {
+	var out strings.Builder
+	first, last := -1, -1
+	for _, ev := range c.sink.sorted() {
+		name, n := parse(ev.Text)
+		if name != log {
+			continue
+		}
+		if n != last+1 {
+			fmt.Fprintf(&out, " %d-%d", first, last)
+			first = n
+		}
+		last = n
+	}
+	return fmt.Sprintf("%s %d-%d", out.String(), first, last)
 }
 
 // parse returns who wrote a line and its number.

@@ -13,13 +13,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 )
 
 // folder is where packages are in the bucket.
 const folder = "yagura-agent/"
 
-// ErrPublished is returned when other packages were published under the same version.
-var ErrPublished = errors.New("other packages have been published under this version")
+// Errors of what is in the bucket.
+var (
+	// ErrNoBucket is returned when there is no bucket of this name.
+	ErrNoBucket = errors.New("there is no such bucket")
+	// ErrPublished is returned when other packages were published under the same version.
+	ErrPublished = errors.New("other packages have been published under this version")
+)
 
 var versioned = regexp.MustCompile(`yagura-agent_(.+)_amd64\.deb`)
 
@@ -81,6 +87,10 @@ func (p publisher) get(ctx context.Context, key string) ([]byte, error) {
 	var none *types.NoSuchKey
 	if errors.As(err, &none) {
 		return nil, nil
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket" {
+		return nil, fmt.Errorf("%w: aws s3 mb s3://%s makes one", ErrNoBucket, p.bucket)
 	}
 	if err != nil {
 		return nil, err

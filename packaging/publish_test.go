@@ -85,6 +85,13 @@ func TestPublishedIsNotReplaced(t *testing.T) {
 	}
 }
 
+func TestPublishWithoutBucket(t *testing.T) {
+	client := bucket(t, "packages3")
+	if _, err := packaging.Publish(t.Context(), client, "packages4", dist(t)); !errors.Is(err, packaging.ErrNoBucket) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestPublishWithoutPackages(t *testing.T) {
 	if _, err := packaging.Publish(t.Context(), nil, "packages", t.TempDir()); err == nil || !strings.Contains(err.Error(), "make packages") {
 		t.Errorf("%v", err)

@@ -47,7 +47,7 @@ trial() {
 	if systemd-nspawn --quiet --directory="$root" --ephemeral --register=no --keep-unit --bind-ro="$PWD/packaging/trial:/trial" \
 		--bind-ro="$(realpath "$new"):/new" --bind-ro="$(realpath "$old"):/old" --bind-ro="$unit:/etc/systemd/system/trial.service" --bind="$out:/out" \
 		--boot --console=pipe systemd.unit=trial.service </dev/null >"$out/console" 2>&1; then
-		sed -n 's/^ok /  &/p' "$out/log"
+		sed -n 's/^ok [^ ]/  &/p' "$out/log"
 	else
 		cat "$out/log" >&2 || cat "$out/console" >&2
 		missing "$1: the last step above is not as it should be"

@@ -12,7 +12,7 @@ import (
 // TestChaos has daemons write, rotate and pack as fast as they can while the collector reads and is killed again and again: what was read
 // and not stored is to come again, and nothing else.
 func TestChaos(t *testing.T) {
-	const rounds = 400
+	const rounds = 150
 	o := newOwner(t, syslog("a"), syslog("b.log"), syslog("c"), syslog("d*.log"))
 	writers := []*writer{{o: o, name: "a"}, {o: o, name: "b.log", copies: true}, {o: o, name: "c", copies: true}, {o: o, name: "d1.log"}}
 	for _, w := range writers {

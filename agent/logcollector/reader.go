@@ -49,7 +49,7 @@ func Open(path string) (*Reader, error) {
 
 func newReader(location string, f *os.File, size int64) (*Reader, error) {
 	r := &Reader{location: location, file: f, size: size, read: &counter{r: f}}
-	src, _, done, err := unpacked(r.read)
+	src, done, err := unpacked(r.read)
 	if err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", location, err)
 	}

@@ -152,13 +152,13 @@ func (c *Collector) look(s *source, path, key string, holder *file, older bool) 
 }
 
 // find returns the file that has the id. A device may have another number after a reboot, so a file restored at its own path may, too.
-// A restored file found at another path counts only if it begins as it did: inodes are used again.
+// A restored file that was not the last at its path counts only if it begins as it did: inodes are used again.
 func (c *Collector) find(id identity, path string, holder *file) *file {
 	f := c.ids[id]
 	if f == nil && holder != nil && holder.handle == nil && holder.id.inode == id.inode {
 		f = holder
 	}
-	if f == nil || f.handle != nil || f.path == path {
+	if f == nil || f.handle != nil || f == holder {
 		return f
 	}
 	h, err := openLog(path)

@@ -10,7 +10,7 @@ import (
 )
 
 // unpacked returns what in holds, unpacked if gzip or zstd packed it. Its first bytes tell, not a name.
-func unpacked(in io.Reader) (out io.Reader, packed bool, done func(), err error) {
+func unpacked(in io.Reader) (out io.Reader, done func(), err error) {
 	done = func() {}
 	r := bufio.NewReaderSize(in, chunk)
 	head, _ := r.Peek(4) // an error comes again with the first read
@@ -23,9 +23,9 @@ func unpacked(in io.Reader) (out io.Reader, packed bool, done func(), err error)
 			out, done = z, z.Close
 		}
 	default:
-		return r, false, done, nil
+		return r, done, nil
 	}
-	return out, true, done, err
+	return out, done, err
 }
 
 // unpacker reads a packed file.
@@ -39,7 +39,7 @@ func unpackFrom(in io.ReadSeeker, off int64) (*unpacker, error) {
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	out, _, done, err := unpacked(in)
+	out, done, err := unpacked(in)
 	if err == nil {
 		_, err = io.CopyN(io.Discard, out, off)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -135,6 +136,17 @@ func TestOutputInTheWay(t *testing.T) {
 	}
 	replay(t, dir, log) // has nothing left to read, and catches up
 	same(t, dir, calm)
+}
+
+// lockChild opens the store in args[0], says so, and holds it until its input ends.
+func lockChild(args []string) error {
+	s, err := local.Open(args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Print(".")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return errors.Join(err, s.Close())
 }
 
 func TestLocked(t *testing.T) {

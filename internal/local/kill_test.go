@@ -389,14 +389,3 @@ func (g *growing) add(t *testing.T, line string) {
 	}
 	g.lines = append(g.lines, line)
 }
-
-// lockChild opens the store in args[0], says so, and holds it until its input ends.
-func lockChild(args []string) error {
-	s, err := local.Open(args[0])
-	if err != nil {
-		return err
-	}
-	fmt.Print(".")
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return errors.Join(err, s.Close())
-}

@@ -14,8 +14,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 || os.Args[1] == "" {
-		fmt.Fprintln(os.Stderr, "usage: make publish-agent BUCKET=NAME, with the name of a bucket of yours: aws s3 mb s3://NAME makes one")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: publish BUCKET DIR")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1], os.Args[2]); err != nil {

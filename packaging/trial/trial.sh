@@ -119,7 +119,7 @@ if [ $kind = deb ]; then
 fi
 
 # ssm ACTION VERSION runs the step for Linux of the template's document.
-export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.0:8000 AWS_ENDPOINT_URL_S3=http://127.0.0.0:8000
+export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:8000 AWS_ENDPOINT_URL_S3=http://127.0.0.1:8000
 ssm() {
 	sed -e "s/{{ Action }}/$1/" -e "s/{{ Version }}/$2/" -e 's/{{ Bucket }}/packages/' -e 's/{{ Region }}/eu-central-1/' \
 		-e "s|{{ Uplink }}|file:$state/out|" -e 's|{{ Central }}|/yagura/agents|' /out/step >/tmp/step
@@ -127,7 +127,7 @@ ssm() {
 }
 rm -rf /etc/yagura $state
 python3 /trial/amazon.py &
-await python3 -c 'import socket; socket.create_connection(("127.0.0.0", 8000))'
+await python3 -c 'import socket; socket.create_connection(("127.0.0.1", 8000))'
 
 ssm upgrade latest
 never test -e /usr/bin/yagura-agent
