@@ -43,7 +43,7 @@ const maxDepth = 64
 
 // keySeen is what a walk tells of a key. Of one that can't be read, or whose subkeys can't be listed, it tells why: what is known stays.
 type keySeen struct {
-	path string // with "[x32] " before it if it is the view of 32-bit programs
+	path string // with "[x64] " before it if it is the view of 64-bit programs
 	text []byte // its values, see valuesText
 	err  error  // why there is no text
 	deep error  // why not all that is below is told
@@ -97,12 +97,12 @@ func (w *registryWalk) key(ctx context.Context, r *Registry, path string, depth 
 	return nil
 }
 
-// view32 stands before the path of a key as 32-bit programs see it.
-const view32 = "[x32] "
+// view64 stands before the path of a key as 64-bit programs see it. OSSEC's agent is one of 32 bits, and its paths are plain.
+const view64 = "[x64] "
 
 func (r *Registry) named(path string) string {
-	if r.Bits == 32 {
-		return view32 + path
+	if r.Bits == 64 {
+		return view64 + path
 	}
 	return path
 }

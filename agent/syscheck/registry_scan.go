@@ -196,7 +196,7 @@ func (rs *registryScan) covered(path string) bool {
 			continue
 		}
 		for p := path; len(p) >= len(top); p = p[:max(0, strings.LastIndexByte(p, '\\'))] {
-			if rs.ignore.match(strings.TrimPrefix(p, view32)) {
+			if rs.ignore.match(strings.TrimPrefix(p, view64)) {
 				return false
 			}
 		}

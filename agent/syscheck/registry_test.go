@@ -74,8 +74,8 @@ type memoryHive struct {
 
 func (m *memoryHive) open(path string, bits int) (subkeys []string, values []syscheck.Value, subErr, valueErr, err error) {
 	at := path
-	if bits == 32 {
-		at = "32:" + path
+	if bits == 64 {
+		at = "64:" + path
 	}
 	denied := errors.New("access is denied")
 	switch m.fail[at] {
@@ -198,10 +198,10 @@ func TestRegistryIgnore(t *testing.T) {
 func TestRegistryViews(t *testing.T) {
 	h, m, scan := registryHost(t)
 	h.conf.Registry = []syscheck.Registry{{Key: run + `\sub`, Bits: 32}, {Key: run + `\sub`, Bits: 64}}
-	m.keys["32:"+run+`\sub`] = map[string]string{"c": "narrow"}
-	wantList(t, scan(), `baseline Run\sub`, `baseline Run\sub\low`, `baseline [x32] Run\sub`)
-	m.keys["32:"+run+`\sub`]["c"] = "other"
-	wantList(t, scan(), `modified [x32] Run\sub`)
+	m.keys["64:"+run+`\sub`] = map[string]string{"c": "wide"}
+	wantList(t, scan(), `baseline Run\sub`, `baseline Run\sub\low`, `baseline [x64] Run\sub`)
+	m.keys["64:"+run+`\sub`]["c"] = "other"
+	wantList(t, scan(), `modified [x64] Run\sub`)
 }
 
 // TestRegistryCircle has a link lead back up.

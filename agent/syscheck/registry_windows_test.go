@@ -86,7 +86,7 @@ func TestSystemViews(t *testing.T) {
 			hashes = append(hashes, c.Path+" "+c.After.SHA256)
 		}
 	}
-	if len(hashes) != 2 || !strings.HasPrefix(hashes[0], "[x32] "+key) || strings.HasSuffix(hashes[0], strings.Fields(hashes[1])[1]) {
+	if len(hashes) != 2 || !strings.HasPrefix(hashes[1], "[x64] "+key) || strings.HasSuffix(hashes[0], strings.Fields(hashes[1])[2]) {
 		t.Errorf("%q", hashes)
 	}
 	if len(h.said) != 1 || !strings.Contains(h.said[0], "HKEY_LOCAL_MACHINE") {
