@@ -78,27 +78,44 @@ func beside(path string, id identity) []*generation {
 }
 
 // sortGenerations goes by the names where these are of one kind: they are right even while somebody is renaming. Times are not always.
+// log.2 is older than log.1, unless the times of the first and the last say that somebody counts upwards.
 func sortGenerations(list []*generation) {
 	numbers, dates := 0, 0
+	var first, last *generation
 	for _, g := range list {
-		if _, ok := g.number(); ok {
+		if n, ok := g.number(); ok {
 			numbers++
+			if first == nil || n < first.count() {
+				first = g
+			}
+			if last == nil || n > last.count() {
+				last = g
+			}
 		} else if g.stamp != "" && g.stamp != "old" {
 			dates++
 		}
 	}
+	up := 1
+	if first != nil && last.mtime.After(first.mtime) {
+		up = -1
+	}
 	slices.SortStableFunc(list, func(a, b *generation) int {
-		an, _ := a.number()
-		bn, _ := b.number()
+		byNumber := up * cmp.Compare(b.count(), a.count())
 		packed := cmp.Compare(len(a.path), len(b.path)) // the plain one first
 		switch len(list) {
 		case numbers:
-			return cmp.Or(cmp.Compare(bn, an), packed)
+			return cmp.Or(byNumber, packed)
 		case dates:
 			return cmp.Or(cmp.Compare(a.stamp, b.stamp), packed)
 		}
-		return cmp.Or(a.mtime.Compare(b.mtime), cmp.Compare(bn, an), packed)
+		return cmp.Or(a.mtime.Compare(b.mtime), byNumber, packed)
 	})
+}
+
+// count is number, 0 for none.
+func (g *generation) count() int {
+	n, _ := g.number()
+	return n
 }
 
 // open opens g and reads its beginning.

@@ -124,7 +124,7 @@ func (w *writer) truncate() {
 func (w *writer) pack(n int, zstd, half bool) {
 	name := w.o.path(fmt.Sprintf("%s.%d", w.name, n))
 	st, err := os.Stat(name)
-	if err != nil || n == 1 && (w.moved || w.copied) {
+	if err != nil || w.moved || n == 1 && w.copied {
 		return
 	}
 	data, err := os.ReadFile(name)

@@ -250,11 +250,16 @@ func TestNext(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	_, err := New([]Source{{Location: "/x", Format: "mysql_log"}, {Format: "syslog"}, {Location: "/[", Format: "iis"}, {Location: "/y"}}, Positions{}, Options{})
-	want := `localfile "/x": log_format "mysql_log" is not supported; use one of syslog, apache, iis, squid, snort-fast, generic, json, journald
+	_, err := New([]Source{
+		{Location: "/x", Format: "multi-line:0"}, {Format: "syslog"}, {Location: "/[", Format: "iis"}, {Format: "command"}, {Location: "/y"},
+		{Location: "Security", Format: "eventchannel"},
+	}, Positions{}, Options{})
+	want := `localfile number 1: "/x": log_format "multi-line:0": want multi-line:N with N from 1 to 1000
 localfile number 2: no location; name a file
-localfile "/[": syntax error in pattern; close every [ with a ]
-localfile "/y": log_format "" is not supported; use one of syslog, apache, iis, squid, snort-fast, generic, json, journald`
+localfile number 3: "/[": syntax error in pattern; close every [ with a ]
+localfile number 4: log_format command without a command; name one
+localfile number 5: "/y": log_format "" is not supported; use one of apache, audit, command, djb-multilog, eventchannel, eventlog, full_command, generic, iis, journald, json, modsec-audit, mssql_log, multi-line_indented, mysql_log, nmapg, ossecalert, postgresql_log, snort-fast, snort-full, squid, syslog, syslog-pipe, multi-line:N
+localfile number 6: "Security": log_format eventchannel is for Windows; put it into <agent_config os="Windows">`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
