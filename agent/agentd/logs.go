@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -38,7 +39,7 @@ func (a *Agent) beginLogs(sources []logcollector.Source) (run, func() any, error
 	}
 	a.setPositions(saved)
 	run := func(ctx context.Context) error {
-		defer c.Close() // the files were only read
+		defer func() { _ = c.Close() }() // the files were only read
 		return a.readLogs(ctx, c)
 	}
 	return run, func() any { return a.logs() }, nil
@@ -48,8 +49,11 @@ func (a *Agent) beginLogs(sources []logcollector.Source) (run, func() any, error
 func (a *Agent) readLogs(ctx context.Context, c *logcollector.Collector) error {
 	for {
 		b, err := c.Next(ctx, keepLines)
+		if err == io.EOF || ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
-			return nil // ctx ended, or the standard input did
+			return err
 		}
 		if err := a.keepLines(ctx, b); err != nil {
 			return err

@@ -31,8 +31,8 @@ func (a *Agent) Send(ctx context.Context, up Uplink) error {
 			return err
 		}
 		for _, b := range batches {
-			if err := a.deliver(ctx, up, b); err != nil {
-				return nil // ctx ended
+			if !a.deliver(ctx, up, b) {
+				return nil
 			}
 		}
 		if err := a.opts.Spool.Sent(run); err != nil {
@@ -67,23 +67,23 @@ func (a *Agent) batches(run *spool.Run) ([]codec.Encoded, error) {
 	return append(done, last...), nil
 }
 
-// deliver brings one batch to the uplink, however long it takes. Its error is ctx's.
-func (a *Agent) deliver(ctx context.Context, up Uplink, b codec.Encoded) error {
+// deliver brings one batch to the uplink, however long it takes; false means that ctx ended before it was stored.
+func (a *Agent) deliver(ctx context.Context, up Uplink, b codec.Encoded) bool {
 	for {
 		err := up.Send(ctx, b.Data)
 		if err == nil {
 			a.delivered(b)
-			return nil
+			return true
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return false
 		}
 		if a.trouble(err.Error()) {
 			a.opts.Report(fmt.Sprintf("%v; trying again every %v, and meanwhile events wait in the spool", err, giveUpWait))
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false
 		case <-a.opts.After(giveUpWait):
 		}
 	}

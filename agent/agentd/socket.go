@@ -63,7 +63,7 @@ func Ask(ctx context.Context, path string) (Status, error) {
 	case err != nil:
 		return Status{}, fmt.Errorf("ask the agent: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it was only read
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
 		return Status{}, fmt.Errorf("ask the agent: %w", err)
