@@ -165,6 +165,7 @@ type wanted struct {
 	mark   mark                // of the file
 	prev   mark                // of the file read before it
 	unread bool                // nothing of it has been given out
+	alone  bool                // what came after it is of no interest
 	taken  func(identity) bool // what is being read already
 	live   *file               // the log's file as it is now, if it is there
 }
@@ -227,17 +228,22 @@ func (w wanted) pick(list []*generation) found {
 		case w.prev.whole(g.head):
 			g.close()
 			out.sure = true
-			return out.inOrder(true)
+			return w.finish(out, true)
 		case g.stamp == "" || len(g.head) == 0 || w.taken(g.id):
 			g.close()
 		default:
 			out.newer = slices.Insert(out.newer, 0, g)
 		}
 	}
-	if !out.sure {
+	return w.finish(out, w.prev == noMark)
+}
+
+// finish picks out an unread file if it is not known what came after the one read before, or if nothing else is asked for.
+func (w wanted) finish(out found, prev bool) found {
+	if !out.sure || w.alone {
 		out.divide(slices.IndexFunc(out.newer, w.is))
 	}
-	return out.inOrder(w.prev == noMark)
+	return out.inOrder(prev)
 }
 
 // divide makes the ith of the newer ones the wanted one. Of an unread file little may be known, so if possible it is not picked out, but is

@@ -177,7 +177,7 @@ func (c *Collector) follows(id identity) bool {
 
 // search looks for a file that was rotated away while nobody read.
 func (c *Collector) search(f *file) bool {
-	w := lookBeside(wanted{path: f.path, id: f.id, mark: f.mark, prev: f.prev, unread: f.committed() <= 0, taken: c.follows})
+	w := lookBeside(wanted{path: f.path, id: f.id, mark: f.mark, prev: f.prev, unread: f.committed() <= 0, alone: true, taken: c.follows})
 	it := w.it
 	if it != nil && !c.follows(it.id) {
 		w.it = nil
