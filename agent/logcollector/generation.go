@@ -85,6 +85,9 @@ func sortGenerations(list []*generation) {
 	for _, g := range list {
 		if n, ok := g.number(); ok {
 			numbers++
+			if g.packed { // its time may be that of packing
+				continue
+			}
 			if first == nil || n < first.count() {
 				first = g
 			}
