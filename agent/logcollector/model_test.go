@@ -66,8 +66,9 @@ func (w *writer) lines(n, pad int) {
 func (w *writer) partial(pad int) {
 	w.finish()
 	text := w.next(pad)
-	w.write(text[:4])
-	w.half = text[4:]
+	cut := len(text) - 1 - pad/2 // behind its number: generations that are alike can't be told apart
+	w.write(text[:cut])
+	w.half = text[cut:]
 }
 
 // rename is logrotate's: log.1 becomes log.2 and so on. The daemon keeps the old file open until it is told to reopen.
