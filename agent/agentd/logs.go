@@ -49,10 +49,10 @@ func (a *Agent) beginLogs(sources []logcollector.Source) (run, func() any, error
 func (a *Agent) readLogs(ctx context.Context, c *logcollector.Collector) error {
 	for {
 		b, err := c.Next(ctx, keepLines)
-		if err == io.EOF || ctx.Err() != nil {
+		switch {
+		case err == io.EOF:
 			return nil
-		}
-		if err != nil {
+		case err != nil: // ctx's
 			return err
 		}
 		if err := a.keepLines(ctx, b); err != nil {
