@@ -26,6 +26,9 @@ type runCmd struct {
 const runHelp = `Killed at any moment, it goes on there at the next start: no line is lost, none is sent twice under another number.
 SIGHUP reads the configuration again; a faulty one is refused, and the one in force stays.`
 
+// exitNoUplink is what the unit takes for a reason not to try again: sysexits' EX_CONFIG.
+const exitNoUplink = 78
+
 func (c *runCmd) flags(f *flag.FlagSet) {
 	c.places.flags(f)
 	socketFlag(f, &c.socket)
@@ -45,7 +48,7 @@ func (c *runCmd) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, h.Close()) }()
 	up, err := uplink.Open(h.config.Client.Uplink, uplink.Options{Agent: h.id.ID, Report: warn})
 	if err != nil {
-		return fmt.Errorf("%w; name one in %s: <client><uplink>kinesis:STREAM</uplink></client>", err, c.conf)
+		return &codeError{exitNoUplink, fmt.Errorf("%w; name one in %s: <client><uplink>kinesis:STREAM</uplink></client>", err, c.conf)}
 	}
 	a := agentd.New(agentd.Options{
 		Config: h.config, Spool: h.spool, Host: h.id.Agent, Version: version, Report: warn, Databases: rules.Rootcheck,

@@ -73,14 +73,10 @@ func showStatus(w io.Writer, s agentd.Status) {
 
 // stuck returns why nothing is sent; "" if all is well.
 func stuck(s agentd.Status) string {
-	since := s.Started
-	if s.Sent.Last.After(since) {
-		since = s.Sent.Last
-	}
-	switch quiet := s.Now.Sub(since).Round(time.Second); {
+	switch quiet := time.Duration(s.Lag) * time.Second; {
 	case s.Sent.Trouble != "":
 		return s.Sent.Trouble
-	case s.Spool.Events > 0 && quiet > 2*time.Minute:
+	case quiet > 2*time.Minute:
 		return fmt.Sprintf("nothing could be sent for %s; the agent tries again and again, and says why in its log", quiet)
 	}
 	return ""

@@ -26,6 +26,7 @@ type Status struct {
 	Config  string         `json:"config,omitempty"` // hash of the configuration in force
 	Started time.Time      `json:"started"`
 	Now     time.Time      `json:"now"`
+	Lag     float64        `json:"lag_seconds"`  // since when something waits and nothing is sent; 0 if nothing waits
 	CPU     float64        `json:"cpu_seconds"`  // that the agent has used
 	Memory  int64          `json:"memory_bytes"` // that it has resident; 0 where that can't be told
 	Spool   spool.Stats    `json:"spool"`
@@ -49,6 +50,13 @@ func (a *Agent) Status() Status {
 	s := Status{
 		Type: "heartbeat", Agent: a.opts.Spool.Agent(), Name: a.host.Name, Version: a.opts.Version, Config: a.conf.Hash, Started: a.started,
 		Now: a.opts.Now(), Spool: a.opts.Spool.Stats(), Sent: a.sent, Parts: map[string]any{}, CPU: cpuSeconds(), Memory: resident(),
+	}
+	if s.Spool.Events > 0 {
+		since := a.started
+		if a.sent.Last.After(since) {
+			since = a.sent.Last
+		}
+		s.Lag = s.Now.Sub(since).Seconds()
 	}
 	for name, r := range a.readers {
 		if r.stats != nil {

@@ -36,14 +36,14 @@ type Options struct {
 
 // Stats is what there is to know of a Syscheck at the moment.
 type Stats struct {
-	Files   int       // in the cache
-	Began   time.Time // the last scan
-	Ended   time.Time // the last one that came to its end
-	Running bool
-	Paused  string // why a running scan waits, "" if it doesn't
-	Looked  int    // at how many files, by the scan that runs or the last one of this process
-	Bytes   int64  // that it read
-	Changes uint64 // told since the start, without baselines
+	Files   int       `json:"files"`          // in the cache
+	Began   time.Time `json:"began,omitzero"` // the last scan
+	Ended   time.Time `json:"ended,omitzero"` // the last one that came to its end
+	Running bool      `json:"running"`
+	Paused  string    `json:"paused,omitempty"` // why a running scan waits, "" if it doesn't
+	Looked  int       `json:"looked"`           // at how many files, by the scan that runs or the last one of this process
+	Bytes   int64     `json:"bytes"`            // that it read
+	Changes uint64    `json:"changes"`          // told since the start, without baselines
 }
 
 // Syscheck watches the files that a configuration names. Its methods may be called by several goroutines.
