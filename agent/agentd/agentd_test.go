@@ -24,6 +24,15 @@ import (
 	"github.com/yagura-hids/yagura/internal/event"
 )
 
+// strange is what people write into tags, more than a batch may hold.
+var strange = func() map[string]string {
+	labels := map[string]string{"env": "test", "long": strings.Repeat("é", 300), "two\nlines": "\xff"}
+	for i := range 100 {
+		labels[fmt.Sprintf("z%03d", i)] = "x"
+	}
+	return labels
+}()
+
 // home is an agent in a folder of its own, its clock and its uplink in the test's hand.
 type home struct {
 	*testing.T
@@ -36,6 +45,8 @@ type home struct {
 	said  []string
 	mu    sync.Mutex
 	stop  func()
+
+	labels map[string]string
 }
 
 // uplink takes batches, or fails as it is told to.
@@ -82,7 +93,7 @@ func (u *uplink) texts() (texts []string) {
 }
 
 func newHome(t *testing.T) *home {
-	return &home{T: t, dir: t.TempDir(), up: &uplink{tried: make(chan struct{}, 1)}, beat: make(chan time.Time), again: make(chan time.Time)}
+	return &home{T: t, dir: t.TempDir(), up: &uplink{tried: make(chan struct{}, 1)}, beat: make(chan time.Time), again: make(chan time.Time), labels: map[string]string{"env": "test"}}
 }
 
 func (h *home) path(name string) string { return filepath.Join(h.dir, name) }
@@ -125,7 +136,7 @@ func (h *home) start(conf *config.Config) {
 			return h.beat
 		},
 		Host: func(context.Context) event.Agent {
-			return event.Agent{Name: "web1", Labels: map[string]string{"env": "test"}}
+			return event.Agent{Name: "web1", Labels: h.labels}
 		},
 		Ready: sync.OnceFunc(func() { close(ready) }),
 		Report: func(msg string) {
@@ -289,5 +300,19 @@ func TestAsk(t *testing.T) {
 	h.stop()
 	if _, err := agentd.Ask(context.Background(), h.path("sock")); !errors.Is(err, agentd.ErrNotRunning) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What people wrote into tags doesn't keep batches from being sent.
+func TestStrangeHost(t *testing.T) {
+	h := newHome(t)
+	h.labels = strange
+	h.start(h.follow("log"))
+	h.want(hello)
+	h.up.mu.Lock()
+	defer h.up.mu.Unlock()
+	got := h.up.batches[0].Agent.Labels
+	if len(got) != 64 || got["env"] != "test" || len(got["long"]) > 256 || got["two lines"] != "\uFFFD" {
+		t.Errorf("%d labels: %v", len(got), got)
 	}
 }

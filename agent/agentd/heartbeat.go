@@ -78,7 +78,7 @@ func (a *Agent) every() time.Duration {
 func (a *Agent) setHost(h event.Agent) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.host = h
+	a.host = fit(h)
 }
 
 func (a *Agent) name() string {

@@ -19,10 +19,15 @@ type Uplink interface {
 // How long the sender waits after an uplink has given up: it has tried for long by itself, or a person has to do something.
 const giveUpWait = time.Minute
 
-// Send empties the spool into up until ctx ends; that is no error. What the uplink refuses stays in the spool and is offered again.
+// Send empties the spool into up until ctx ends; that is no error. What the uplink refuses stays in the spool and is offered again. An error
+// means that something is in the spool which can't be sent, which it should not have let in.
 func (a *Agent) Send(ctx context.Context, up Uplink) error {
 	for {
-		run, err := a.opts.Spool.Next(ctx)
+		var run *spool.Run
+		err := a.insist(ctx, func() (err error) {
+			run, err = a.opts.Spool.Next(ctx)
+			return err
+		})
 		if err != nil {
 			return ended(ctx, err)
 		}
@@ -35,8 +40,26 @@ func (a *Agent) Send(ctx context.Context, up Uplink) error {
 				return nil
 			}
 		}
-		if err := a.opts.Spool.Sent(run); err != nil {
+		if err := a.insist(ctx, func() error { return a.opts.Spool.Sent(run) }); err != nil {
+			return ended(ctx, err)
+		}
+	}
+}
+
+// insist does something with the spool, again and again while its disk is full. Its error is ctx's.
+func (a *Agent) insist(ctx context.Context, do func() error) error {
+	for failures := 0; ; failures++ {
+		err := do()
+		if err == nil || ctx.Err() != nil {
 			return err
+		}
+		if failures == 0 {
+			a.opts.Report(fmt.Sprintf("%v; trying again every %v, nothing is lost", err, giveUpWait))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.opts.After(giveUpWait):
 		}
 	}
 }
