@@ -173,7 +173,7 @@ func (s *importScreen) mine(file string) bool {
 	return slices.ContainsFunc(s.report.Items, func(it importer.Item) bool { return it.Path == file && (it.Own || it.Changed) })
 }
 
-// sharedFaults reads the agents' configuration, which is not used yet, for its faults.
+// sharedFaults reads the configuration that the server kept for its agents, for its faults.
 func (s *importScreen) sharedFaults(dir string) {
 	for _, name := range s.report.Shared {
 		if _, err := (rulesFlags{Conf: filepath.Join(dir, name)}).config(); err != nil {

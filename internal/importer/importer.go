@@ -171,6 +171,9 @@ func (i *importer) conf() {
 		i.Conf = name
 		c, _ := config.Parse(name, text) // its faults are told when the whole is checked
 		for _, section := range c.Unused {
+			if agents[section] {
+				continue
+			}
 			i.leave("<"+section+"> in "+name, "is not supported yet, and has no effect")
 		}
 		for _, in := range slices.Concat(c.Rules.Decoders, c.Rules.Includes) {
@@ -186,6 +189,9 @@ func (i *importer) conf() {
 		return
 	}
 }
+
+// agents are the sections that agents and yagura local read: agent/config.
+var agents = map[string]bool{"syscheck": true, "rootcheck": true, "client": true, "labels": true, "localfile": true}
 
 // remains are the parts of an installation that mean something and aren't brought.
 var remains = []struct{ name, why string }{
