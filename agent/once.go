@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/yagura-hids/yagura/agent/agentd"
 	"github.com/yagura-hids/yagura/agent/rootcheck"
 	"github.com/yagura-hids/yagura/agent/syscheck"
 	"github.com/yagura-hids/yagura/rules"
@@ -17,15 +18,19 @@ import (
 
 type syscheckCmd struct {
 	places
-	once, fast bool
+	socket             string
+	once, fast, resend bool
 }
 
 const syscheckHelp = `What changed since the last time is kept in the spool, and sent when the agent runs. The first time all files are recorded. When an image
-is made, this saves its instances the reading: they send what the image has, and look for differences.`
+is made, this saves its instances the reading: they send what the image has, and look for differences.
+With --resend the running agent tells again what it knows of all files, for a server that has lost its baseline; no file is looked at.`
 
 func (c *syscheckCmd) flags(f *flag.FlagSet) {
 	c.places.flags(f)
 	onceFlag(f, &c.once)
+	socketFlag(f, &c.socket)
+	f.BoolVar(&c.resend, "resend", false, "have the running agent tell again what it knows of all files")
 	f.BoolVar(&c.fast, "fast", false, "as fast as the machine can, for images; else within the budget of the configuration")
 }
 
@@ -34,8 +39,11 @@ func onceFlag(f *flag.FlagSet, into *bool) {
 }
 
 func (c *syscheckCmd) run(ctx context.Context) (err error) {
+	if c.resend {
+		return agentd.AskResend(ctx, c.socket)
+	}
 	if !c.once {
-		return wrongCall("syscheck", "--once is missing: the running agent looks by its schedule")
+		return wrongCall("syscheck", "--once or --resend is missing: the running agent looks by its schedule")
 	}
 	h, err := c.open(ctx)
 	if err != nil {

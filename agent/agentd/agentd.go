@@ -21,6 +21,7 @@ import (
 	"github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
 	"github.com/yagura-hids/yagura/agent/spool"
+	"github.com/yagura-hids/yagura/agent/syscheck"
 	"github.com/yagura-hids/yagura/internal/event"
 )
 
@@ -47,11 +48,12 @@ type Agent struct {
 	reading   sync.Mutex // guards positions
 	positions logcollector.Positions
 
-	mu      sync.Mutex // guards what follows
-	conf    *config.Config
-	host    event.Agent
-	sent    Sent
-	readers map[string]*reader
+	mu       sync.Mutex // guards what follows
+	conf     *config.Config
+	host     event.Agent
+	sent     Sent
+	readers  map[string]*reader
+	syscheck *syscheck.Syscheck // at work; nil if no file is watched
 }
 
 // reader is one part of the configuration at work.
@@ -183,8 +185,11 @@ func (a *Agent) stop(r *reader) {
 	r.stop()
 	<-r.done
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	delete(a.readers, r.name)
-	a.mu.Unlock()
+	if r.name == partSyscheck {
+		a.syscheck = nil
+	}
 }
 
 func (a *Agent) stopAll() {

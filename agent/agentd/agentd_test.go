@@ -20,6 +20,7 @@ import (
 	"github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
 	"github.com/yagura-hids/yagura/agent/spool"
+	"github.com/yagura-hids/yagura/agent/syscheck"
 	"github.com/yagura-hids/yagura/internal/codec"
 	"github.com/yagura-hids/yagura/internal/event"
 )
@@ -315,4 +316,40 @@ func TestStrangeHost(t *testing.T) {
 	if len(got) != 64 || got["env"] != "test" || len(got["long"]) > 256 || got["two lines"] != "\uFFFD" {
 		t.Errorf("%d labels: %v", len(got), got)
 	}
+}
+
+// On request all files are told again, as baselines, though nothing changed.
+func TestAskResend(t *testing.T) {
+	h := newHome(t)
+	if err := os.Mkdir(h.path("etc"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.append("etc/hosts", "127.0.0.1 localhost\n")
+	conf := h.follow("log")
+	conf.Syscheck = syscheck.Config{
+		Directories: []syscheck.Directory{{Path: h.path("etc"), Check: syscheck.Size | syscheck.SHA256, Recursion: -1}}, CPU: 100,
+		Schedule: syscheck.Schedule{OnStart: true, Every: time.Hour, At: -1},
+	}
+	h.start(conf)
+	baselines := func() (n int) {
+		h.up.mu.Lock()
+		defer h.up.mu.Unlock()
+		for _, b := range h.up.batches {
+			for _, ev := range b.Events {
+				if ev.Kind == event.Syscheck && strings.Contains(ev.Text, `"type":"baseline"`) {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	h.until("a first scan", func() bool { return baselines() == 1 })
+	h.until("the socket", func() bool { _, err := agentd.Ask(context.Background(), h.path("sock")); return err == nil })
+	if err := agentd.AskResend(context.Background(), h.path("sock")); err != nil {
+		t.Fatal(err)
+	}
+	h.until("all of it again", func() bool { return baselines() == 2 })
+
+	h.agent.Reload(context.Background(), h.follow("log"))
+	h.until("the end of it", func() bool { return agentd.AskResend(context.Background(), h.path("sock")) != nil })
 }

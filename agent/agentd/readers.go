@@ -11,6 +11,8 @@ import (
 // run does a reader's work until ctx ends.
 type run = func(ctx context.Context) error
 
+const partSyscheck = "syscheck"
+
 // parts returns the readers that conf asks for, by name.
 func (a *Agent) parts(conf *config.Config) map[string]*reader {
 	out := map[string]*reader{}
@@ -20,11 +22,12 @@ func (a *Agent) parts(conf *config.Config) map[string]*reader {
 		}}
 	}
 	if !conf.Syscheck.Disabled && len(conf.Syscheck.Directories)+len(conf.Syscheck.Registry) > 0 {
-		out["syscheck"] = &reader{name: "syscheck", conf: conf.Syscheck, begin: func() (run, func() any, error) {
+		out[partSyscheck] = &reader{name: partSyscheck, conf: conf.Syscheck, begin: func() (run, func() any, error) {
 			s, err := syscheck.New(conf.Syscheck, syscheck.Options{Spool: a.opts.Spool, Report: a.opts.Report, Now: a.opts.Now})
 			if err != nil {
 				return nil, nil, err
 			}
+			a.syscheck = s // start holds mu
 			return s.Run, func() any { return s.Stats() }, nil
 		}}
 	}

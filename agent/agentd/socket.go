@@ -1,6 +1,7 @@
 package agentd
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -18,8 +20,19 @@ var ErrNotRunning = errors.New("the agent is not running")
 
 const askTimeout = 5 * time.Second
 
-// Serve answers everyone who connects to the socket at path with the agent's status, one JSON object, until ctx ends. Only one agent has the
-// spool open, so a socket that is there is a dead one's.
+// The words that may be said to an agent's socket, each in a line.
+const (
+	wordStatus = "status" // the answer is a Status
+	wordResend = "resend" // the answer is an answer
+)
+
+// answer is what an agent says to what is done for an asker.
+type answer struct {
+	Error string `json:"error,omitempty"`
+}
+
+// Serve answers those who connect to the socket at path and say a word, with one JSON object, until ctx ends. Only one agent has the spool
+// open, so a socket that is there is a dead one's.
 func (a *Agent) Serve(ctx context.Context, path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove old socket: %w", err)
@@ -32,6 +45,8 @@ func (a *Agent) Serve(ctx context.Context, path string) error {
 		return errors.Join(fmt.Errorf("protect socket: %w", err), l.Close())
 	}
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })() // which ends Accept
+	var wait sync.WaitGroup
+	defer wait.Wait()
 	for {
 		conn, err := l.Accept()
 		if ctx.Err() != nil {
@@ -40,41 +55,85 @@ func (a *Agent) Serve(ctx context.Context, path string) error {
 		if err != nil {
 			return fmt.Errorf("socket %s: %w", path, err)
 		}
-		a.answer(conn)
+		wait.Go(func() { a.answer(ctx, conn) })
 	}
 }
 
 // answer tells one asker. That he is gone is no trouble of the agent's.
-func (a *Agent) answer(conn net.Conn) {
+func (a *Agent) answer(ctx context.Context, conn net.Conn) {
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(a.opts.Now().Add(askTimeout))
-	_ = json.NewEncoder(conn).Encode(a.Status())
-	_ = conn.Close()
+	word, err := bufio.NewReader(io.LimitReader(conn, 100)).ReadString('\n')
+	if err != nil {
+		return
+	}
+	var out any = answer{Error: "unknown word"}
+	switch word[:len(word)-1] {
+	case wordStatus:
+		out = a.Status()
+	case wordResend:
+		out = answer{}
+		if err := a.resend(ctx); err != nil {
+			out = answer{Error: err.Error()}
+		}
+		_ = conn.SetDeadline(a.opts.Now().Add(askTimeout))
+	}
+	_ = json.NewEncoder(conn).Encode(out)
+}
+
+// resend tells again what is known of all files.
+func (a *Agent) resend(ctx context.Context) error {
+	a.mu.Lock()
+	s := a.syscheck
+	a.mu.Unlock()
+	if s == nil {
+		return errors.New("no file is watched")
+	}
+	return s.Resend(ctx, nil)
 }
 
 // Ask returns the status of the agent that listens at path.
 func Ask(ctx context.Context, path string) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	var s Status
+	err := say(ctx, path, wordStatus, &s)
+	return s, err
+}
+
+// AskResend has the agent that listens at path tell again what it knows of all files, and returns when that is in its spool.
+func AskResend(ctx context.Context, path string) error {
+	var out answer
+	if err := say(ctx, path, wordResend, &out); err != nil {
+		return err
+	}
+	if out.Error != "" {
+		return fmt.Errorf("the agent: %s", out.Error)
+	}
+	return nil
+}
+
+// say says a word to the agent that listens at path, and reads its answer until ctx ends.
+func say(ctx context.Context, path, word string, into any) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return Status{}, fmt.Errorf("%s: %w", path, ErrNotRunning)
+		return fmt.Errorf("%s: %w", path, ErrNotRunning)
 	case err != nil:
-		return Status{}, fmt.Errorf("ask the agent: %w", err)
+		return fmt.Errorf("ask the agent: %w", err)
 	}
-	defer func() { _ = conn.Close() }() // it was only read
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return Status{}, fmt.Errorf("ask the agent: %w", err)
+	defer func() { _ = conn.Close() }()                         // it was only read
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // which ends the read
+	if _, err := fmt.Fprintln(conn, word); err != nil {
+		return fmt.Errorf("ask the agent: %w", err)
 	}
 	text, err := io.ReadAll(conn)
 	if err != nil {
-		return Status{}, fmt.Errorf("ask the agent: %w", err)
+		return fmt.Errorf("ask the agent: %w", errors.Join(ctx.Err(), err))
 	}
-	var s Status
-	if err := json.Unmarshal(text, &s); err != nil {
-		return Status{}, fmt.Errorf("the agent's answer: %w", err)
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("the agent's answer: %w", err)
 	}
-	return s, nil
+	return nil
 }
