@@ -90,6 +90,7 @@ type Event struct {
 	Location string // path, command, channel, or "(agent) ip->path"
 	Text     string // without its line end; at most MaxText bytes
 	Cut      bool   // Text was longer and lost its end
+	Priority int    // of a syslog message that had one: 8 times its facility, plus its severity, plus 1; else 0
 	Agent    *Agent // who read it, if more is known than ID.Agent says
 }
 
