@@ -66,6 +66,9 @@ var mayImport = map[string][]string{
 	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
 
+	// the relay
+	"agent/relay/config": {"agent/config", "internal/osxml"},
+
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
 		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
@@ -92,6 +95,7 @@ var mayImport = map[string][]string{
 	// mains wire, so they may import anything
 	"cmd/yagura":                nil,
 	"agent":                     nil,
+	"agent/relay/cmd":           nil,
 	"functions/analyze":         nil,
 	"internal/emulated/install": {"internal/emulated"},
 	"functions/notify":          nil,
