@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/alertlog":  {"internal/event"},
 	"internal/codec":     {"internal/event"},
 	"internal/syscheck":  {},
+	"internal/wire":      {},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
@@ -67,6 +68,9 @@ var mayImport = map[string][]string{
 	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
 
+	// the relay
+	"agent/relay/config": {"agent/config", "internal/osxml"},
+
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
 		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
@@ -93,6 +97,7 @@ var mayImport = map[string][]string{
 	// mains wire, so they may import anything
 	"cmd/yagura":                nil,
 	"agent":                     nil,
+	"agent/relay/cmd":           nil,
 	"functions/analyze":         nil,
 	"internal/emulated/install": {"internal/emulated"},
 	"functions/notify":          nil,

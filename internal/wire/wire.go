@@ -1,6 +1,10 @@
 package wire
 
-import "errors"
+import (
+	"errors"
+
+	"golang.org/x/crypto/blowfish"
+)
 
 // Cipher is how a datagram's body is encrypted.
 type Cipher uint8
@@ -51,7 +55,7 @@ type Datagram struct {
 func Split(datagram []byte) (Datagram, error) { panic("to come") }
 
 // Codec opens and seals with one key. It may be used by several goroutines.
-type Codec struct{}
+type Codec struct{ blowfish *blowfish.Cipher }
 
 // NewCodec prepares a key.
 func NewCodec(k Key) *Codec { panic("to come") }
