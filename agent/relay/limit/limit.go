@@ -3,6 +3,7 @@
 //	Conns   so many at a time, so many of them from one source
 //	Rate    so many a minute from one source
 //	Lines   a line a minute, and how many more there would have been
+//	Accept  the loop of those who listen
 //
 // A source is an address of IPv4, or a /64 network of IPv6, of which one host has all addresses.
 package limit

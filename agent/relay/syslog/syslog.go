@@ -85,8 +85,8 @@ type Listener struct {
 	conns  limit.Conns
 	limits timeouts
 
-	messages, cut, empty, refused, crowded, handshakes, slow atomic.Uint64
-	refusedLine, crowdedLine, handshakeLine, droppedLine     limit.Lines
+	messages, cut, empty, refused, crowded, handshakes, slow          atomic.Uint64
+	refusedLine, crowdedLine, handshakeLine, droppedLine, troubleLine limit.Lines
 }
 
 type timeouts struct{ idle, frame, shake time.Duration }

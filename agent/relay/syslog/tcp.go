@@ -8,47 +8,23 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
-	"time"
-)
 
-// pause waits a little before what could not be done is tried again, as when the process has no more files.
-func pause(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(100 * time.Millisecond):
-	}
-}
+	"github.com/yagura-hids/yagura/agent/relay/limit"
+)
 
 // accept takes in connections until ctx ends, and returns when all are closed.
 func (l *Listener) accept(ctx context.Context) error {
-	var wait sync.WaitGroup
-	defer wait.Wait()
-	for {
-		conn, err := l.tcp.Accept()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				_ = conn.Close()
-			}
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("accept syslog: %w", err)
-		case err != nil:
-			l.crowdedLine.Tell(l.o.Now(), l.o.Report, "syslog %s: accept: %v", l.where(), err)
-			pause(ctx)
-			continue
-		}
-		from := plain(conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())
-		if !l.welcome(from) {
-			_ = conn.Close()
-			continue
-		}
-		wait.Go(func() {
-			defer l.conns.Leave(from)
-			l.converse(ctx, conn, from)
-		})
+	trouble := func(err error) {
+		l.troubleLine.Tell(l.o.Now(), l.o.Report, "syslog %s: accept: %v", l.where(), err)
 	}
+	err := limit.Accept(ctx, l.tcp, trouble, l.welcome, func(conn net.Conn, from netip.Addr) {
+		defer l.conns.Leave(from)
+		l.converse(ctx, conn, from)
+	})
+	if err != nil {
+		return fmt.Errorf("syslog %s: %w", l.where(), err)
+	}
+	return nil
 }
 
 // welcome tells whether a connection is taken, and counts it if so.
@@ -67,8 +43,6 @@ func (l *Listener) welcome(from netip.Addr) bool {
 
 // converse reads a connection to its end.
 func (l *Listener) converse(ctx context.Context, conn net.Conn, from netip.Addr) {
-	defer func() { _ = conn.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // which ends the read
 	secure, err := l.shake(ctx, conn)
 	if err != nil {
 		l.handshakes.Add(1)

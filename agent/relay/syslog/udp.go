@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
+
+	"github.com/yagura-hids/yagura/agent/relay/limit"
 )
 
 // wantBuffer is how much of what comes while nobody reads the kernel is asked to keep.
@@ -34,8 +37,8 @@ func (l *Listener) readDatagrams(ctx context.Context) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("read syslog: %w", err)
 		case err != nil:
-			l.crowdedLine.Tell(l.o.Now(), l.o.Report, "syslog %s: read: %v", l.where(), err)
-			pause(ctx)
+			l.troubleLine.Tell(l.o.Now(), l.o.Report, "syslog %s: read: %v", l.where(), err)
+			limit.Wait(ctx, 100*time.Millisecond)
 			continue
 		}
 		if source := plain(from.Addr()); l.admits(source) {
