@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/alertlog":  {"internal/event"},
 	"internal/codec":     {"internal/event"},
 	"internal/syscheck":  {},
+	"internal/wire":      {},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
