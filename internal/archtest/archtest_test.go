@@ -66,6 +66,9 @@ var mayImport = map[string][]string{
 	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
 
+	// what other agents than ours send
+	"agent/relay/session": {},
+
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
 		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
