@@ -70,6 +70,8 @@ var mayImport = map[string][]string{
 
 	// the relay
 	"agent/relay/config": {"agent/config", "internal/osxml"},
+	// what other agents than ours send
+	"agent/relay/session": {},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
