@@ -66,6 +66,8 @@ var mayImport = map[string][]string{
 	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
 
+	"agent/relay/legacy": {"internal/event", "internal/syscheck"},
+
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
 		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
