@@ -69,9 +69,14 @@ var mayImport = map[string][]string{
 	"agent/uplink":  {"internal/codec"},
 
 	// the relay
-	"agent/relay/config": {"agent/config", "internal/osxml"},
-	// what other agents than ours send
+	"agent/relay": {
+		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
+		"agent/relay/syslog", "agent/spool", "internal/event", "internal/fleet", "internal/wire",
+	},
+	"agent/relay/config":  {"agent/config", "internal/osxml"},
 	"agent/relay/session": {},
+	"agent/relay/socket":  {},
+	"agent/relay/legacy":  {"internal/event", "internal/syscheck"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
