@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/alertlog":  {"internal/event"},
 	"internal/codec":     {"internal/event"},
 	"internal/syscheck":  {},
+	"internal/wire":      {},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
@@ -55,11 +56,12 @@ var mayImport = map[string][]string{
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
 	"agent/spool":        {"internal/codec", "internal/event"},
+	"agent/sender":       {"agent/spool", "internal/codec", "internal/event"},
 	"agent/syscheck":     {"agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
 	"agent/rootcheck":    {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/agentd": {
-		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
+		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/sender", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
 	},
 	"agent/central": {"agent/config"},
 	"agent/host":    {"internal/event"},
