@@ -79,7 +79,7 @@ func TestEnvironmentBounds(t *testing.T) {
 // A table is what its user says it is.
 func TestTables(t *testing.T) {
 	for name, schema := range map[string]*table.Schema{
-		"AlertsTable": alertstore.Schema, "StateTable": statestore.Schema, "FleetTable": &fleet.Table,
+		"AlertsTable": alertstore.Schema, "StateTable": statestore.Schema, "FleetTable": fleet.Schema,
 	} {
 		p := properties(t, name)
 		got := table.Schema{Name: strings.TrimPrefix(say(p["TableName"]), "${AWS::StackName}-"), Expires: say(dig(p, "TimeToLiveSpecification", "AttributeName"))}
