@@ -68,6 +68,7 @@ var mayImport = map[string][]string{
 	"agent/host":    {"internal/event"},
 	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
+	"agent/program": {},
 
 	// the relay
 	"agent/relay": {
