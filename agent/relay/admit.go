@@ -111,17 +111,20 @@ func (r *Relay) admit(p *packet, at time.Time, pend *pending) {
 	r.counters.came[accepted].Add(1)
 	h := r.host(s, p, at)
 	h.last = at
+	if seq := p.message.Seq(); seq > h.seq || verdict == session.Reset {
+		h.seq = seq
+	}
 	if control {
 		r.control(h, p, at, pend)
 		return
 	}
-	queue, location, msg, ok := wire.ParseEvent(text)
-	if !ok {
+	ev, err := wire.ParseEvent(text)
+	if err != nil {
 		p.why = garbage
 		r.counters.refuse(p, at)
 		return
 	}
-	m := legacy.Message{Queue: queue, Location: string(location), Text: string(msg), At: at}
+	m := legacy.Message{Queue: ev.Queue, Location: string(ev.Location), Text: string(ev.Text), At: at}
 	if h.waits() {
 		r.hold(h, m)
 		return
@@ -161,7 +164,7 @@ func (r *Relay) read(h *host, m legacy.Message, pend *pending) {
 
 // control takes a control message. It is acknowledged whatever it says.
 func (r *Relay) control(h *host, p *packet, at time.Time, pend *pending) {
-	h.target = target{p.on, p.from, slices.Clone(p.via), p.codec, p.message.Cipher}
+	h.target = target{h.order, p.on, p.from, slices.Clone(p.via), p.codec, p.message.Cipher}
 	r.send(h.target, wire.Ack)
 	text := p.message.Text
 	switch {
@@ -181,8 +184,8 @@ func (r *Relay) control(h *host, p *packet, at time.Time, pend *pending) {
 
 // alive takes a keep-alive: who the host is, and which files it has.
 func (r *Relay) alive(h *host, k wire.Keepalive, at time.Time, pend *pending) {
-	h.news = h.news || h.alive.IsZero() || h.os != k.OS || h.version != k.Version || h.files != k.Merged
-	h.alive, h.os, h.version, h.files = at, k.OS, k.Version, k.Merged
+	h.news = h.news || h.alive.IsZero() || h.os != k.Uname || h.version != k.Version || h.files != k.MergedSum()
+	h.alive, h.os, h.version, h.files = at, k.Uname, k.Version, k.MergedSum()
 	r.name(h, k.Node)
 	r.offer(h)
 	r.release(h, pend)

@@ -6,10 +6,12 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode"
 
-	"github.com/yagura-hids/yagura/agent/relay/legacy"
+	"github.com/yagura-hids/yagura/internal/codec"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/fleet"
+	"github.com/yagura-hids/yagura/internal/wire"
 )
 
 // attend asks the fleet for changed keys and for what hosts are to be told, and tells it of them, until ctx ends. While the fleet can't be
@@ -87,16 +89,16 @@ func (r *Relay) save(ctx context.Context) error {
 
 // command tells a host what it is to be told, if it is here and no other relay has told it.
 func (r *Relay) command(ctx context.Context, c fleet.Command) error {
-	var to *target
+	var to target
 	r.run(ctx, func() {
 		for _, h := range r.hosts {
 			if h.agent == c.Agent && !h.alive.IsZero() {
-				to = &h.target
+				to = h.target
 			}
 		}
 	})
 	what, forget := strings.CutPrefix(c.Text, "clear ")
-	if to == nil {
+	if to.on == nil {
 		return nil // it waits
 	}
 	mine, err := r.opts.Fleet.Told(ctx, c.ID, r.opts.Name)
@@ -107,7 +109,7 @@ func (r *Relay) command(ctx context.Context, c fleet.Command) error {
 		r.run(ctx, func() { r.known.Clear(c.Agent, what) })
 		return nil
 	}
-	r.send(*to, []byte("#!-"+c.Text))
+	r.send(to, wire.Control+c.Text)
 	return nil
 }
 
@@ -160,4 +162,16 @@ func (r *Relay) Agent(id string) event.Agent {
 	return a
 }
 
-var _ = legacy.All
+// clip makes of what a host says something that a batch's head can hold.
+func clip(s string) string {
+	s = strings.ToValidUTF8(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s), "\uFFFD")
+	if len(s) > codec.MaxName {
+		s = strings.ToValidUTF8(s[:codec.MaxName], "")
+	}
+	return s
+}

@@ -33,23 +33,24 @@ func (r *Relay) listen(ctx context.Context) (doors []door, err error) {
 			doors = nil
 		}
 	}()
-	add := func(d door, err2 error) {
-		if err2 != nil {
-			err = errors.Join(err, err2)
-			return
+	add := func(d door, bad error) {
+		err = errors.Join(err, bad)
+		if d.serve != nil {
+			doors = append(doors, d)
 		}
-		doors = append(doors, d)
 	}
 	for _, c := range r.opts.Config.Remotes {
 		switch {
 		case c.Syslog:
-			r.listenSyslog(ctx, c, add)
+			list, err := r.listenSyslog(c)
+			doors = append(doors, list...)
+			add(door{}, err)
 		default:
 			if c.UDP {
 				add(r.listenUDP(c))
 			}
 			if c.TCP {
-				add(r.listenTCP(ctx, c))
+				add(r.listenTCP(c))
 			}
 		}
 	}
@@ -57,7 +58,7 @@ func (r *Relay) listen(ctx context.Context) (doors []door, err error) {
 		add(r.listenAuth(ctx))
 	}
 	if r.opts.Config.Relay.HealthPort != 0 {
-		add(r.listenHealth(ctx))
+		add(r.listenHealth())
 	}
 	return doors, err
 }
@@ -69,6 +70,14 @@ func address(a netip.Addr, port uint16) string {
 		host = a.String()
 	}
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}
+
+// home returns the address that agents are listened to at, which is that of enrolment and health checks, too.
+func (r *Relay) home() netip.Addr {
+	if s := r.opts.Config.Secure(); s != nil {
+		return s.Address
+	}
+	return netip.Addr{}
 }
 
 // busy adds to an error of listening what to do.
@@ -137,7 +146,7 @@ const (
 )
 
 // listenTCP opens the same for those of Wazuh: frames of a length and a datagram.
-func (r *Relay) listenTCP(ctx context.Context, c config.Remote) (door, error) {
+func (r *Relay) listenTCP(c config.Remote) (door, error) {
 	l, err := net.Listen("tcp", address(c.Address, c.Port))
 	if err != nil {
 		return door{}, busy("agents", err)
@@ -183,15 +192,17 @@ func (r *Relay) acceptTCP(ctx context.Context, l net.Listener, conns *limit.Conn
 // readTCP reads one connection's frames until it ends.
 func (r *Relay) readTCP(ctx context.Context, conn net.Conn, from netip.AddrPort) {
 	in := bufio.NewReaderSize(conn, 16<<10)
-	on := &tcpReplier{conn: conn}
+	on := tcpReplier{make(chan []byte, mostAnswers), make(chan struct{})}
+	defer close(on.ended)
+	go on.write(conn)
 	var frame []byte
 	for {
 		err := conn.SetReadDeadline(time.Now().Add(connIdle))
 		if err == nil {
 			frame, err = wire.ReadFrame(in, frame)
 		}
-		if err == nil && wire.IsPing(frame) {
-			if err = on.write(wire.Pong); err == nil {
+		if err == nil && string(frame) == wire.Ping {
+			if err = on.reply([]byte(wire.Pong), from, nil); err == nil {
 				continue
 			}
 		}
@@ -210,21 +221,48 @@ func (r *Relay) readTCP(ctx context.Context, conn net.Conn, from netip.AddrPort)
 	}
 }
 
-type tcpReplier struct{ conn net.Conn }
+// tcpReplier is what is to be sent on a connection. Who sends doesn't wait for it.
+type tcpReplier struct {
+	out   chan []byte
+	ended chan struct{}
+}
 
-func (t *tcpReplier) reply(data []byte, _ netip.AddrPort, _ []byte) error { return t.write(data) }
+const mostAnswers = 256 // that wait: a push in one go, and more
 
-func (t *tcpReplier) write(data []byte) error {
-	if err := t.conn.SetWriteDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return err
+var errSlow = errors.New("the host doesn't take what it is sent")
+
+func (t tcpReplier) reply(data []byte, _ netip.AddrPort, _ []byte) error {
+	select {
+	case t.out <- wire.AppendFrame(nil, data):
+		return nil
+	case <-t.ended:
+		return net.ErrClosed
+	default:
+		return errSlow
 	}
-	_, err := t.conn.Write(wire.AppendFrame(nil, data))
-	return err
+}
+
+func (t tcpReplier) write(conn net.Conn) {
+	for {
+		select {
+		case frame := <-t.out:
+			err := conn.SetWriteDeadline(time.Now().Add(30 * time.Second))
+			if err == nil {
+				_, err = conn.Write(frame)
+			}
+			if err != nil {
+				_ = conn.Close() // which ends reading
+				return
+			}
+		case <-t.ended:
+			return
+		}
+	}
 }
 
 // listenHealth opens the port that a load balancer asks whether this relay takes anything.
-func (r *Relay) listenHealth(ctx context.Context) (door, error) {
-	l, err := net.Listen("tcp", address(netip.Addr{}, r.opts.Config.Relay.HealthPort))
+func (r *Relay) listenHealth() (door, error) {
+	l, err := net.Listen("tcp", address(r.home(), r.opts.Config.Relay.HealthPort))
 	if err != nil {
 		return door{}, busy("health checks", err)
 	}

@@ -1,16 +1,16 @@
 package relay
 
 import (
+	"crypto/rand"
 	"fmt"
 	"maps"
-	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/relay/legacy"
 	"github.com/yagura-hids/yagura/agent/relay/session"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/fleet"
-	"github.com/yagura-hids/yagura/internal/wire"
 )
 
 const (
@@ -25,6 +25,7 @@ type host struct {
 	agent   string // "" until it is known who it is
 	origin  string // "(web/ip-10-0-1-17) 10.0.1.17"
 	first   time.Time
+	seq     uint64 // its highest counter
 	last    time.Time
 	alive   time.Time // of the last keep-alive
 	os      string
@@ -42,6 +43,14 @@ type host struct {
 	scans map[string]time.Time
 	news  bool      // there is something that the fleet should know soon
 	shown time.Time // when it was told last
+}
+
+// nonce returns what a host's files must have in them before it is believed; "" for nothing. Under a key of one host its counters tell enough.
+func (r *Relay) nonce(k *key) string {
+	if !r.opts.Config.Relay.StrictFreshness || !k.Many {
+		return ""
+	}
+	return rand.Text()
 }
 
 // waits tells whether what the host says must be held back: it isn't known who it is, or whether it lives now.
@@ -83,7 +92,8 @@ func (h *host) note(n legacy.Note, at time.Time) {
 func (r *Relay) host(s *session.Session, p *packet, at time.Time) *host {
 	h := r.hosts[s]
 	if h == nil {
-		h = &host{session: s, first: at, from: p.from}
+		h = &host{session: s, first: at}
+		h.order, h.from, h.nonce = new(sync.Mutex), p.from, r.nonce(p.key)
 		r.hosts[s] = h
 	}
 	h.key = p.key
@@ -113,7 +123,7 @@ func (r *Relay) show(h *host) {
 	h.news, h.shown = false, h.last
 	f := fleet.Host{
 		Agent: h.agent, Key: h.key.ID, Node: h.session.Node, Address: h.from.String(), OS: h.os, Version: h.version, Cipher: h.cipher.String(),
-		Files: h.files, First: h.first, Last: h.last, Alive: h.alive, Scans: maps.Clone(h.scans), Relay: r.opts.Name, Seq: h.session.Seq(),
+		Files: h.files, First: h.first, Last: h.last, Alive: h.alive, Scans: maps.Clone(h.scans), Relay: r.opts.Name, Seq: h.seq,
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

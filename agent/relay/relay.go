@@ -29,6 +29,7 @@ import (
 	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/fleet"
+	"github.com/yagura-hids/yagura/internal/wire"
 )
 
 // Options are what a relay works with.
@@ -52,7 +53,7 @@ type Relay struct {
 	opts     Options
 	started  time.Time
 	counters counters
-	out      sealer
+	counter  *wire.Counter // of what is sent. One serves all hosts; it begins above what any of them has seen
 
 	keys     keyring
 	sessions *session.Sessions
@@ -75,6 +76,7 @@ type Relay struct {
 	ports     []string              // that are listened to
 	udp       *socket.UDP           // the agents'
 	elsewhere map[place]uint64      // how far hosts had counted when other relays heard them
+	sources   int                   // of syslog, in seen
 }
 
 // Location is where the events stand that the relay tells of itself.
@@ -88,7 +90,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 		free: make(chan *batch, batches), ready: make(chan struct{}), keep: make(chan *pending), do: make(chan func()), look: make(chan struct{}, 1),
 	}
 	r.counters.init(o.Report, r.Tell)
-	r.out.init(o.Now())
+	r.counter = wire.NewCounter(uint32(o.Now().Unix()))
 	for range batches {
 		r.free <- newBatch()
 	}
@@ -107,6 +109,9 @@ func (o *Options) defaults() {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Password == nil {
+		o.Password = o.password
 	}
 	if o.Poll == 0 {
 		o.Poll = 5 * time.Second
@@ -128,6 +133,9 @@ func (r *Relay) load(ctx context.Context) (err error) {
 	r.known = legacy.Open(view, legacy.Options{Report: r.opts.Report})
 	return nil
 }
+
+// Close lets go of the files. The spool is its owner's.
+func (r *Relay) Close() error { return r.sessions.Close() }
 
 // Run listens until ctx ends; that is no error. Another one means that a port can't be had, or that the spool is beyond help.
 func (r *Relay) Run(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 
 // target is how a host is reached: the way that its last control message came.
 type target struct {
+	order  *sync.Mutex // the host refuses what comes in another order than it was numbered in
 	on     replier
 	from   netip.AddrPort
 	via    []byte // how an answer leaves
@@ -22,26 +23,13 @@ type target struct {
 	cipher wire.Cipher
 }
 
-// sealer counts what is sent. One stream of counters serves all hosts: a host sees gaps, never a smaller number. It begins at the time of the
-// start, which is above what any host has seen.
-type sealer struct {
-	mu      sync.Mutex
-	counter *wire.Counter
-}
-
-func (s *sealer) init(now time.Time) { s.counter = wire.NewCounter(now) }
-
-// seal makes a datagram of a message. A server sends no id.
-func (s *sealer) seal(to target, text []byte) ([]byte, error) {
-	s.mu.Lock()
-	global, local := s.counter.Next()
-	s.mu.Unlock()
-	return to.codec.Seal(nil, "", wire.Message{Cipher: to.cipher, Random: rand.Uint32N(1 << 16), Global: global, Local: local, Text: text})
-}
-
 // send seals a message and sends it. What goes wrong is counted and said: the host asks again by itself.
-func (r *Relay) send(to target, text []byte) {
-	data, err := r.out.seal(to, text)
+func (r *Relay) send(to target, text string) {
+	to.order.Lock()
+	defer to.order.Unlock()
+	m := wire.Message{Cipher: to.cipher, Random: rand.Uint32N(1 << 16), Text: []byte(text)}
+	m.Global, m.Local = r.counter.Next()
+	data, err := to.codec.Seal(nil, "", m) // a server names no key
 	if err == nil {
 		err = to.on.reply(data, to.from, to.via)
 	}
@@ -127,7 +115,7 @@ func (r *Relay) pushAll(ctx context.Context) error {
 
 // push sends files in pieces. Nobody acknowledges them: a host that has lost one says so in its next keep-alive, and gets all of them again.
 func (r *Relay) push(ctx context.Context, p push) {
-	messages, err := wire.Push("merged.mg", p.files)
+	messages, err := wire.Push(wire.Merged, p.files)
 	r.counters.trouble("shared files", err)
 	for i, m := range messages {
 		if i > 0 && i%pushBurst == 0 {
@@ -137,7 +125,7 @@ func (r *Relay) push(ctx context.Context, p push) {
 				return
 			}
 		}
-		r.send(p.to, m)
+		r.send(p.to, string(m))
 	}
 	r.run(ctx, func() { p.host.busy = false })
 }

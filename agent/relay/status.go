@@ -25,7 +25,7 @@ type Status struct {
 func (r *Relay) Status() Status {
 	s := Status{
 		Name: r.opts.Name, Version: r.opts.Version, Started: r.started, Now: r.opts.Now(), Spool: r.opts.Spool.Stats(),
-		Keys: len(r.keys.now.Load().all), Hosts: r.sessions.Len(), Datagrams: map[string]uint64{}, Trouble: r.counters.wrong(),
+		Keys: len(r.keys.now.Load().all), Hosts: r.sessions.Stats().Sessions, Datagrams: map[string]uint64{}, Trouble: r.counters.wrong(),
 	}
 	for i := range r.counters.came {
 		name, _, _ := strings.Cut(reasonWords[i], " - ")
