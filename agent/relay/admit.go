@@ -223,7 +223,9 @@ func (r *Relay) tick(now time.Time, pend *pending) {
 		}
 	}
 	for _, s := range r.sessions.Expire(now) {
-		r.gone(s, now, pend)
+		if h := r.byAgent(s.Agent); h != nil {
+			r.gone(h, now, pend)
+		}
 	}
 	r.showAll()
 }

@@ -97,10 +97,8 @@ func (r *Relay) command(ctx context.Context, c fleet.Command) error {
 	var to target
 	var last time.Time
 	r.run(ctx, func() {
-		for _, h := range r.hosts {
-			if h.agent == c.Agent && h.on != nil {
-				to, last = h.target, h.last
-			}
+		if h := r.byAgent(c.Agent); h != nil {
+			to, last = h.target, h.last
 		}
 	})
 	what, forget := strings.CutPrefix(c.Text, "clear ")

@@ -53,7 +53,7 @@ type Relay struct {
 	opts     Options
 	started  time.Time
 	counters counters
-	counter  *wire.Counter // of what is sent. One serves all hosts; it begins above what any of them has seen
+	counter  wire.Counter // of what is sent. One serves all hosts
 
 	keys     keyring
 	sessions *session.Sessions
@@ -90,7 +90,6 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 		free: make(chan *batch, batches), ready: make(chan struct{}), keep: make(chan *pending), do: make(chan func()), look: make(chan struct{}, 1),
 	}
 	r.counters.init(o.Report, r.Tell)
-	r.counter = wire.NewCounter(uint32(o.Now().Unix()))
 	for range batches {
 		r.free <- newBatch()
 	}
