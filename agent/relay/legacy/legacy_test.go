@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -109,6 +110,19 @@ func TestSums(t *testing.T) {
 	}
 }
 
+// A key of the registry is no file, though it may have a file's name, and only its hashes say something.
+func TestRegistry(t *testing.T) {
+	h := newHome(t)
+	h.whole("5:33188:1:2:"+hashesA+" X", "0:0:0:0:"+hashesA+" Y")
+	c := h.change("8:syscheck-registry:0:0:0:0:" + md5A + ":" + sha1A + " X")
+	if c.Type != syscheck.Added || *c.After != (syscheck.Record{MD5: md5A, SHA1: sha1A}) {
+		t.Errorf("%s", c)
+	}
+	if c = h.change("8:syscheck:-1 X"); c.Type != syscheck.Deleted || c.Before.Size != 5 || c.Before.UID != "1" {
+		t.Errorf("%s", c)
+	}
+}
+
 // An agent that comes from another server tells changes only until it starts again: a file that isn't known is no new one.
 func TestOnlyAWholeScanTellsWhatIsNew(t *testing.T) {
 	h := newHome(t)
@@ -179,6 +193,10 @@ func TestFindingsAreToldOnce(t *testing.T) {
 	if told != 1 {
 		t.Errorf("told %d times", told)
 	}
+	first, last, err := h.known.Seen("web/a", rootkit)
+	if want := start.Add(6*time.Second).AddDate(0, 0, 5*9); !first.Equal(start.Add(time.Second)) || !last.Equal(want) || err != nil {
+		t.Errorf("seen from %v to %v, want to %v (%v)", first, last, want, err)
+	}
 	if r := h.read("9:rootcheck:" + rootkit + " MD5=" + md5A); r.Event == nil {
 		t.Error("another text is no news")
 	}
@@ -233,6 +251,13 @@ func TestLimits(t *testing.T) {
 	}
 	if c := h.change("8:syscheck:1:33188:0:0:xxx:xxx /etc/4"); c.Type != syscheck.Baseline {
 		t.Errorf("after clearing: %+v", c)
+	}
+	if err := h.known.Clear("web/a", legacy.Rootcheck); err != nil {
+		t.Fatal(err)
+	}
+	h.read("9:rootcheck:finding 4")
+	if r := h.read("9:rootcheck:finding 4"); r.Event != nil {
+		t.Error("after clearing no finding becomes known")
 	}
 }
 

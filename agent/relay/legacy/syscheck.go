@@ -11,7 +11,7 @@ import (
 // of later scans don't: an agent that comes here from another server tells changes only.
 func (k *Known) started(agent string) error {
 	st, err := k.state(agent)
-	if err == nil && !st.Telling && !st.Whole {
+	if err == nil && !st.Telling {
 		st.Telling = true
 		k.changed(agent, st)
 	}
