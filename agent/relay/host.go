@@ -64,7 +64,7 @@ func (r *Relay) hold(h *host, m legacy.Message) {
 	}
 	if !h.full {
 		h.full = true
-		r.counters.limit(fmt.Sprintf("relay: key %s (%s), %s: more than %d messages before it told who it is; the ones after these are lost until it does",
+		r.counters.alert(fmt.Sprintf("key %s (%s), %s: more than %d messages before it told who it is; the ones after these are lost until it does",
 			h.key.ID, h.key.Name, h.from, mostHeld))
 	}
 	r.counters.held.Add(1)

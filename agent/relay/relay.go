@@ -127,7 +127,7 @@ func (r *Relay) load(ctx context.Context) (err error) {
 	if err := r.loadHosts(ctx); err != nil {
 		return err
 	}
-	if r.sessions, err = session.Open(view, r.opts.Dir, session.Options{Floor: r.floor, Report: r.counters.limit}); err != nil {
+	if r.sessions, err = session.Open(view, r.opts.Dir, session.Options{Floor: r.floor, Alert: r.counters.alert, Report: r.counters.say}); err != nil {
 		return fmt.Errorf("sessions: %w", err)
 	}
 	r.known = legacy.Open(view, legacy.Options{Report: r.opts.Report})
