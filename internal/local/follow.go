@@ -109,7 +109,9 @@ func (f *follower) more(ctx context.Context) error {
 	}
 	f.run = run
 	f.introduce(run.Events)
-	f.rest = slices.DeleteFunc(run.Events, func(ev *event.Event) bool { return ev.ID.Seq <= f.at.Seq || ev.ID.Agent == f.spool.Agent() && lives(ev) })
+	f.rest = slices.DeleteFunc(run.Events, func(ev *event.Event) bool {
+		return ev.ID.Seq <= f.at.Seq || ev.ID.Agent == f.spool.Agent() && lives(ev)
+	})
 	return nil
 }
 

@@ -78,7 +78,7 @@ func (k *Known) ports(m *Message) (Result, error) {
 			return Result{}, err
 		}
 		if st.Hosts >= k.most.hosts {
-			k.tell(m, "hosts", "it tells the ports of more than %d hosts; further ones, such as %q, are left out: let it scan less", k.most.hosts, host)
+			k.tell(m, "hosts", "it tells the ports of more than %d hosts; further ones, such as %.200q, are left out: let it scan less", k.most.hosts, host)
 			return Result{}, nil
 		}
 		st.Hosts++

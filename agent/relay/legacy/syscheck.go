@@ -42,7 +42,7 @@ func (k *Known) integrity(m *Message) (Result, error) {
 	case path == "", len(path) > maxPath:
 		return k.unknown(m, "integrity messages"), nil
 	case strings.HasPrefix(told, "CreateFile="), strings.HasPrefix(told, "GetSecurityInfo="):
-		k.tell(m, "unreadable", "it can't read files, the first is %q (%.40s); what is known of these stays as it was", path, told)
+		k.tell(m, "unreadable", "it can't read files, the first is %.200q (%.40s); what is known of these stays as it was", path, told)
 		return Result{}, nil
 	}
 	at := place{m.Agent, files}
@@ -67,7 +67,7 @@ func (k *Known) compare(m *Message, at place, path, was string, deleted bool, no
 		return Result{}, err
 	}
 	if was == "" && st.Files >= k.most.files {
-		k.tell(m, "files", "it watches more than %d files; further ones, such as %q, are left out: let it watch less", k.most.files, path)
+		k.tell(m, "files", "it watches more than %d files; further ones, such as %.200q, are left out: let it watch less", k.most.files, path)
 		return Result{}, nil
 	}
 	old, ok := parseSum(was)
