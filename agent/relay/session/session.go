@@ -27,9 +27,9 @@ const (
 	Idle         = 1830 * time.Second  // after so long without a message a session leaves memory: three times notify_time and half a minute
 	Remembered   = 30 * 24 * time.Hour // for so long its counters and its id stay on disk
 	resetEvery   = time.Minute         // a session's counters may go back once in it
+	former       = 8                   // sessions of hosts that were at an address before are in memory
 	perAddress   = 256                 // sessions of a key at one address
 	near         = 1 << 14             // so far above a stream a message from another port may still be of it
-	control      = byte(1)             // so that an event's fingerprint is none of a control message
 	retention    = 24 * time.Hour      // of fingerprints
 	sealAfter    = time.Hour           // fingerprints leave memory,
 	sealAt       = 1 << 20             // or when they are so many
@@ -113,20 +113,21 @@ type Options struct {
 type Sessions struct {
 	opts Options
 	view func(func(*bolt.Tx) error) error
+	dir  string
 
-	mu      sync.Mutex
-	keys    map[string]*keyState
-	total   int        // in memory
-	changed []*Session // dirty
-	gone    [][]byte   // places on disk that are no more
-	heard   heard
-	sources sources
-	notices notices
-	counts  [verdicts]uint64
-	now     time.Time // of the newest arrival
-	era     uint64    // of the last Changes
-	stored  uint64    // the newest era on disk
-	purged  time.Time
+	mu       sync.Mutex
+	keys     map[string]*keyState
+	total    int        // in memory
+	changed  []*Session // dirty
+	heard    heard
+	sources  sources
+	notices  map[about]*notice
+	counts   [verdicts]uint64
+	now      time.Time // of the newest arrival
+	era      uint64    // of the last Changes
+	safe     uint64    // the newest era on disk
+	purged   time.Time // when what is too old was deleted from the disk
+	troubled time.Time // when it was told that fingerprints can't be read
 }
 
 // keyState is a key's sessions in memory.
