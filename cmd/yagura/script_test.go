@@ -20,7 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -131,9 +130,8 @@ func scriptCommand(ts *testscript.TestScript, args []string) *exec.Cmd {
 
 func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 3)
-	ours, theirs, err := pty.Open()
+	ours, theirs, err := openTerminal()
 	ts.Check(err)
-	ts.Check(pty.Setsize(ours, &pty.Winsize{Rows: 40, Cols: 100}))
 	cmd := scriptCommand(ts, args[2:])
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
 	if args[1] != "-" {
@@ -174,9 +172,8 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdStartTTY(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2)
-	ours, theirs, err := pty.Open()
+	ours, theirs, err := openTerminal()
 	ts.Check(err)
-	ts.Check(pty.Setsize(ours, &pty.Winsize{Rows: 40, Cols: 100}))
 	cmd := scriptCommand(ts, args[1:])
 	cmd.Stdout, cmd.Stderr = theirs, theirs
 	out := create(ts, args[0]+".out")

@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/alertlog":  {"internal/event"},
 	"internal/codec":     {"internal/event"},
 	"internal/syscheck":  {},
+	"internal/wire":      {},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
@@ -56,16 +57,28 @@ var mayImport = map[string][]string{
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
 	"agent/spool":        {"internal/codec", "internal/event"},
+	"agent/sender":       {"agent/spool", "internal/codec", "internal/event"},
 	"agent/syscheck":     {"agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
 	"agent/rootcheck":    {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/agentd": {
-		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
+		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/sender", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
 	},
 	"agent/central": {"agent/config"},
 	"agent/host":    {"internal/event"},
 	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
+	"agent/program": {},
+
+	// the relay
+	"agent/relay": {
+		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
+		"agent/relay/syslog", "agent/spool", "internal/event", "internal/fleet", "internal/wire",
+	},
+	"agent/relay/config":  {"agent/config", "internal/osxml"},
+	"agent/relay/session": {},
+	"agent/relay/socket":  {},
+	"agent/relay/legacy":  {"internal/event", "internal/syscheck"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
@@ -93,6 +106,7 @@ var mayImport = map[string][]string{
 	// mains wire, so they may import anything
 	"cmd/yagura":                nil,
 	"agent":                     nil,
+	"agent/relay/cmd":           nil,
 	"functions/analyze":         nil,
 	"internal/emulated/install": {"internal/emulated"},
 	"functions/notify":          nil,
