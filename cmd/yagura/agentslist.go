@@ -1,0 +1,397 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/yagura-hids/yagura/internal/fleet"
+)
+
+type agentsListCmd struct {
+	Status string `help:"Only those in this state: active, disconnected, pending or never." enum:"active,disconnected,pending,never," default:"" placeholder:"STATE"`
+	Active bool   `short:"c" help:"Only those that are connected, as agent_control -lc."`
+	Name   string `help:"Only those with this text in their id, name or address." placeholder:"TEXT"`
+	JSON   bool   `short:"j" help:"One JSON object a line, an agent with its hosts, with all that is known but keys."`
+	CSV    bool   `short:"s" name:"csv" help:"id,name,ip,status, a line, as agent_control -l -s. A host under a key of many has its key's id."`
+}
+
+// Help adds what the flags don't say.
+func (agentsListCmd) Help() string {
+	return `Hosts that share a key stand below it. Last come hosts that send syslog, which have no key.
+
+  Active           told within half an hour that it lives
+  Disconnected     told that it lives, but not since
+  Pending          heard, but it has not told yet who it is
+  Never connected  no host has used the key
+
+  yagura agents list --status disconnected
+  yagura agents list --name web --json | jq .hosts[].agent`
+}
+
+// listed is an agent as --json shows it: a key, or a syslog source. Times that are not known are left out.
+type listed struct {
+	ID       string       `json:"id,omitempty"`
+	Name     string       `json:"name"`
+	IP       string       `json:"ip"`
+	Status   string       `json:"status"`
+	Many     bool         `json:"many,omitempty"`
+	MaxHosts int          `json:"max_hosts,omitempty"`
+	Group    string       `json:"group,omitempty"`
+	Created  time.Time    `json:"created,omitzero"`
+	Rotating time.Time    `json:"previous_key_until,omitzero"`
+	Hosts    []listedHost `json:"hosts"`
+}
+
+type listedHost struct {
+	Agent   string               `json:"agent"`
+	Status  string               `json:"status"`
+	Node    string               `json:"node,omitempty"`
+	Address string               `json:"address,omitempty"`
+	OS      string               `json:"os,omitempty"`
+	Version string               `json:"version,omitempty"`
+	Cipher  string               `json:"encryption,omitempty"`
+	Files   string               `json:"shared_files_md5,omitempty"`
+	First   time.Time            `json:"first_seen,omitzero"`
+	Last    time.Time            `json:"last_seen,omitzero"`
+	Alive   time.Time            `json:"last_keep_alive,omitzero"`
+	Scans   map[string]time.Time `json:"scans,omitempty"`
+	Relay   string               `json:"relay,omitempty"`
+}
+
+func (a agent) listed(now time.Time) listed {
+	best, _ := a.status(now)
+	l := listed{Status: string(best), Hosts: []listedHost{}}
+	for _, h := range a.hosts {
+		l.Hosts = append(l.Hosts, listedHost{h.Agent, string(h.Status(now)), h.Node, h.Address, h.OS, h.Version, h.Cipher, h.Files, h.First, h.Last,
+			h.Alive, h.Scans, h.Relay})
+	}
+	if k := a.key; k != nil {
+		l.ID, l.Name, l.IP, l.Many, l.Group, l.Created, l.Rotating = k.ID, k.Name, k.Address.String(), k.Many, groupOf(k), k.Created, k.Until
+		if k.Many {
+			l.MaxHosts = k.MaxHosts
+		}
+		return l
+	}
+	l.Name, l.IP = a.hosts[0].Agent, ipOf(a.hosts[0].Address)
+	return l
+}
+
+// Run lists the agents.
+func (c agentsListCmd) Run(ctx context.Context, at *agentsCmd) error {
+	return at.with(ctx, func(store *fleet.Store) error {
+		list, err := roster(ctx, store)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		wanted := c.filter(list, now)
+		switch {
+		case c.JSON:
+			return each(wanted, func(a agent) error { return jsonTo(os.Stdout)(a.listed(now)) })
+		case c.CSV:
+			return csv(os.Stdout, wanted, now)
+		case len(list) == 0:
+			fmt.Fprintf(os.Stderr, "no agents yet; yagura agents%s add NAME ADDRESS adds one\n", at.where())
+			return nil
+		case len(wanted) == 0:
+			fmt.Fprintln(os.Stderr, "no agent is like that")
+			return nil
+		}
+		return newScreen(os.Stdout).agents(wanted, now)
+	})
+}
+
+func each[T any](list []T, do func(T) error) error {
+	for _, v := range list {
+		if err := do(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filter leaves out what is not wanted: agents, and hosts under keys of many.
+func (c agentsListCmd) filter(list []agent, now time.Time) (wanted []agent) {
+	if c.Active {
+		c.Status = "active"
+	}
+	isSo := func(s fleet.Status) bool { return strings.HasPrefix(strings.ToLower(string(s)), c.Status) }
+	has := func(texts ...string) bool {
+		return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(c.Name)) })
+	}
+	for _, a := range list {
+		named := a.key != nil && has(a.key.ID, a.key.Name, a.key.Address.String())
+		none := len(a.hosts) == 0
+		a.hosts = slices.DeleteFunc(slices.Clone(a.hosts), func(h fleet.Host) bool {
+			return !isSo(h.Status(now)) || !named && !has(h.Agent, h.Node, ipOf(h.Address))
+		})
+		if len(a.hosts) > 0 || none && named && isSo(fleet.NeverConnected) {
+			wanted = append(wanted, a)
+		}
+	}
+	return wanted
+}
+
+// csv writes a line for each host, and for each key that none has used.
+func csv(w io.Writer, list []agent, now time.Time) error {
+	var b strings.Builder
+	for _, a := range list {
+		l := a.listed(now)
+		if len(l.Hosts) == 0 || !l.Many {
+			fmt.Fprintf(&b, "%s,%s,%s,%s,\n", l.ID, l.Name, l.IP, l.Status)
+			continue
+		}
+		for _, h := range l.Hosts {
+			fmt.Fprintf(&b, "%s,%s,%s,%s,\n", l.ID, h.Agent, ipOf(h.Address), h.Status)
+		}
+	}
+	_, err := io.WriteString(w, clean(b.String()))
+	return err
+}
+
+// agents shows agents as a table, with the hosts of many below their key.
+//
+//	ID    Name                     IP            Status           Last seen  Version  OS
+//	1026  web-asg                  10.0.1.0/24   Active (2 of 3)
+//	        web-asg/ip-10-0-1-17   10.0.1.17     Active           4s ago     v4.2.0   Linux 6.1.0-18-amd64
+func (s screen) agents(list []agent, now time.Time) error {
+	rows := [][]string{{"ID", "Name", "IP", "Status", "Last seen", "Version", "OS"}}
+	states := []fleet.Status{""}
+	add := func(state fleet.Status, row ...string) {
+		for i := range row {
+			row[i] = shorten(visibleEdges(row[i]), 60)
+		}
+		rows, states = append(rows, row), append(states, state)
+	}
+	counts := map[fleet.Status]int{}
+	for _, a := range list {
+		l := a.listed(now)
+		best, so := a.status(now)
+		state := string(best)
+		switch {
+		case l.Many && len(a.hosts) > 0:
+			state = fmt.Sprintf("%s (%d of %d)", best, so, len(a.hosts))
+			add(best, l.ID, l.Name, l.IP, state, "", "", "")
+		case len(a.hosts) == 0:
+			counts[best]++
+			add(best, l.ID, l.Name, l.IP, state, "", "", "")
+		}
+		for _, h := range a.hosts {
+			counts[h.Status(now)]++
+			id, name, ip := l.ID, h.Agent, ipOf(h.Address)
+			if l.Many {
+				id, name = "", "  "+name
+			} else if a.key != nil {
+				ip = l.IP
+			} else {
+				id = "-"
+			}
+			add(h.Status(now), id, name, ip, string(h.Status(now)), ago(h.Last, now), shortVersion(h), shortOS(h.OS))
+		}
+	}
+	if err := s.grid(rows, 3, func(row int) string { return statusColour(states[row]) }); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(s.out, "%s\n", s.paint(grey, tally(counts)))
+	return err
+}
+
+// visibleEdges is printable that keeps leading spaces.
+func visibleEdges(text string) string {
+	trimmed := strings.TrimLeft(text, " ")
+	return text[:len(text)-len(trimmed)] + printable(trimmed)
+}
+
+// tally sums up: "3 agents: 1 Active, 2 Never connected".
+func tally(counts map[fleet.Status]int) string {
+	var parts []string
+	all := 0
+	for _, s := range []fleet.Status{fleet.Active, fleet.Disconnected, fleet.Pending, fleet.NeverConnected} {
+		if n := counts[s]; n > 0 {
+			parts = append(parts, thousands(n)+" "+string(s))
+			all += n
+		}
+	}
+	return count(all, "agent") + ": " + strings.Join(parts, ", ")
+}
+
+func statusColour(s fleet.Status) string {
+	switch s {
+	case fleet.Active:
+		return "\x1b[32m"
+	case fleet.Pending:
+		return yellow
+	case fleet.Disconnected:
+		return red
+	}
+	return grey
+}
+
+// ipOf returns an address without its port.
+func ipOf(address string) string {
+	if at, err := netip.ParseAddrPort(address); err == nil {
+		return at.Addr().Unmap().String()
+	}
+	return address
+}
+
+// shortVersion is "v4.2.0" of "OSSEC HIDS v4.2.0", and what a syslog source is.
+func shortVersion(h fleet.Host) string {
+	if h.Key == "" {
+		return "syslog"
+	}
+	return h.Version[strings.LastIndexByte(h.Version, ' ')+1:]
+}
+
+// shortOS is system and release of what uname says, "Linux 6.1.0-18-amd64", and what other systems say as it is.
+func shortOS(text string) string {
+	if words := strings.Fields(text); len(words) > 4 && words[0] != "Microsoft" {
+		return words[0] + " " + words[2]
+	}
+	return text
+}
+
+type agentsShowCmd struct {
+	ID   string `arg:"" help:"A key's id, its name, or a host's id." placeholder:"ID"`
+	JSON bool   `short:"j" help:"One JSON object, as list --json shows it."`
+}
+
+// Help adds what the flags don't say.
+func (agentsShowCmd) Help() string {
+	return `What agent_control -i tells: the system, the version, and when the agent spoke and looked at its files last.
+
+  yagura agents show 1026
+  yagura agents show web-asg/ip-10-0-1-17`
+}
+
+// Run shows an agent.
+func (c agentsShowCmd) Run(ctx context.Context, at *agentsCmd) error {
+	return at.with(ctx, func(store *fleet.Store) error {
+		list, err := roster(ctx, store)
+		if err != nil {
+			return err
+		}
+		a, err := find(list, c.ID)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if c.JSON {
+			return jsonTo(os.Stdout)(a.listed(now))
+		}
+		files, err := store.Files(ctx, groupOf(a.key))
+		if err != nil {
+			return err
+		}
+		return newScreen(os.Stdout).agent(a, files, now)
+	})
+}
+
+// groupOf returns the group of a key's hosts.
+func groupOf(k *fleet.Key) string {
+	if k == nil || k.Group == "" {
+		return "default"
+	}
+	return k.Group
+}
+
+// agent shows what is known of an agent, and of each of its hosts.
+func (s screen) agent(a agent, files []byte, now time.Time) error {
+	var b strings.Builder
+	fact := func(label, value string) {
+		if value == "" {
+			value = "Unknown"
+		}
+		fmt.Fprintf(&b, "   %-25s %s\n", label+":", printable(value))
+	}
+	l := a.listed(now)
+	if a.key != nil {
+		best, so := a.status(now)
+		state := string(best)
+		if l.Many && len(a.hosts) > 0 {
+			state = fmt.Sprintf("%s (%d of %d)", best, so, len(a.hosts))
+		}
+		fact("Agent ID", l.ID)
+		fact("Agent Name", l.Name)
+		fact("IP address", l.IP)
+		fact("Status", state)
+		fact("Group", l.Group)
+		if l.Many {
+			fact("Hosts at a time", fmt.Sprintf("%d at most", maxHosts(a.key)))
+		}
+		fact("Key given", moment(l.Created))
+		if l.Rotating.After(now) {
+			fact("Key before it", "taken until "+moment(l.Rotating))
+		}
+	}
+	for i, h := range a.hosts {
+		if a.key != nil || i > 0 {
+			b.WriteString("\n")
+		}
+		fact("Host", h.Agent)
+		s.host(fact, a.key, h, files, now)
+	}
+	_, err := io.WriteString(s.out, b.String())
+	return err
+}
+
+func maxHosts(k *fleet.Key) int {
+	if k.MaxHosts > 0 {
+		return k.MaxHosts
+	}
+	return fleet.DefaultHosts
+}
+
+// host prints what a host told.
+func (s screen) host(fact func(label, value string), key *fleet.Key, h fleet.Host, files []byte, now time.Time) {
+	when := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return moment(t) + ", " + ago(t, now)
+	}
+	fact("Status", string(h.Status(now)))
+	fact("Last heard from", h.Address)
+	fact("Last seen", when(h.Last))
+	if key == nil {
+		fact("Sends", "syslog")
+		return
+	}
+	fact("Operating system", h.OS)
+	fact("Client version", h.Version)
+	fact("Encryption", h.Cipher)
+	fact("Last keep alive", when(h.Alive))
+	for _, scan := range []string{"Syscheck", "Rootcheck"} {
+		for _, end := range []string{"started", "ended"} {
+			fact(fmt.Sprintf("%-9s last %s at", scan, end), when(h.Scans[strings.ToLower(scan)+" "+end]))
+		}
+	}
+	fact("Shared files", sharedState(h.Files, files))
+}
+
+// sharedState tells whether a host has the files that its group is sent.
+func sharedState(has string, files []byte) string {
+	want := md5Of(files)
+	switch {
+	case files == nil && has == "":
+		return "none"
+	case files == nil:
+		return has + ", its own: its group is sent none"
+	case has == want:
+		return has + ", those of its group"
+	}
+	return fmt.Sprintf("%s, its group's are %s", orNone(has), want)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
