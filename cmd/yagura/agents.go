@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/fleet"
+	"github.com/yagura-hids/yagura/internal/local"
 )
 
 // agentsCmd is what manage_agents, agent_control, syscheck_control and rootcheck_control are in OSSEC.
 type agentsCmd struct {
 	Data string `help:"Where yagura local keeps its agents (default: ${data})." type:"path" placeholder:"DIR" xor:"where"`
 	stackFlags
+	stack *stack // once it is open
 
 	Menu       agentsMenuCmd       `cmd:"" hidden:"" default:"1" help:"The small menu, or the list where nobody can answer."`
 	Add        agentsAddCmd        `cmd:"" help:"Give an agent a key, or many of them one."`
@@ -60,12 +62,30 @@ Yagura's own agents need no key, and aren't here.
   agent_control -b IP -f AR -u ID                          agents respond ID AR --ip IP
 
 An ID is a key's id, its name, or a host's under a key of many, as list shows it. Without a command, on a terminal, there is a small menu.
+
 Exit code 0: done; 1: not, or not all; 2: a wrong call.`
 }
 
 // dataDir is the data folder that is meant.
 func (a *agentsCmd) dataDir() string { // a default that kong knows would stand against --aws
 	return cmp.Or(a.Data, defaultData())
+}
+
+// with opens the fleet that is meant, as long as do works on it. That is to be short: meanwhile no yagura local can start there.
+func (a *agentsCmd) with(ctx context.Context, do func(*fleet.Store) error) (err error) {
+	if a.AWS {
+		if a.stack == nil {
+			if a.stack, err = a.open(ctx); err != nil {
+				return err
+			}
+		}
+		return do(fleet.New(a.stack, fleet.Options{}))
+	}
+	tables, done, err := local.Fleet(ctx, a.dataDir())
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(fleet.New(tables, fleet.Options{})), done())
 }
 
 // where are the flags to add to a command that is to work on the same agents.
@@ -144,18 +164,18 @@ func find(list []agent, id string) (agent, error) {
 			}
 		}
 	}
-	hint := "yagura agents list shows them"
+	hint := "; yagura agents list shows them"
 	if n, err := strconv.Atoi(id); err == nil {
 		for _, a := range list {
 			if a.key == nil {
 				continue
 			}
 			if m, err := strconv.Atoi(a.key.ID); err == nil && m == n {
-				hint = "did you mean " + a.key.ID + "?"
+				hint = ": did you mean " + a.key.ID + "?"
 			}
 		}
 	}
-	return agent{}, fmt.Errorf("%w: nothing has the id or the name %s; %s", fleet.ErrUnknown, id, hint)
+	return agent{}, fmt.Errorf("no agent has the id or the name %s%s", id, hint)
 }
 
 // findKey returns the key of an id or a name, and says what to do if there is none.

@@ -84,14 +84,17 @@ func (c agentsAddCmd) lines(name string, r io.Reader) (keys []fleet.Key, err err
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		address, agent, _ := strings.Cut(line, ",")
+		address, agent, both := strings.Cut(line, ",")
 		agent = strings.TrimSpace(agent)
 		k, err := c.key(agent, strings.TrimSpace(address))
-		if first := seen[agent]; first > 0 && err == nil {
-			err = fmt.Errorf("has the name of line %d", first)
+		switch first := seen[agent]; {
+		case !both:
+			err = errors.New("want IP,NAME")
+		case err == nil && first > 0:
+			err = fmt.Errorf("%s is the name of line %d", agent, first)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s:%d: %w; want IP,NAME", name, n, err))
+			errs = append(errs, fmt.Errorf("%s:%d: %w", name, n, err))
 		}
 		keys, seen[agent] = append(keys, k), n
 	}
@@ -239,23 +242,28 @@ func (c agentsRemoveCmd) Run(ctx context.Context, at *agentsCmd) error {
 
 // remove removes agents, unless one isn't there, or sure returns an error.
 func (c agentsRemoveCmd) remove(ctx context.Context, at *agentsCmd, sure func([]agent) error) error {
-	return at.with(ctx, func(store *fleet.Store) error {
+	var agents []agent
+	err := at.with(ctx, func(store *fleet.Store) error {
 		list, err := roster(ctx, store)
 		if err != nil {
 			return err
 		}
-		var agents []agent
-		for _, id := range c.IDs {
+		return each(c.IDs, func(id string) error {
 			k, err := findKey(ctx, store, id)
-			if err != nil {
-				return err
-			}
 			i := slices.IndexFunc(list, func(a agent) bool { return a.key != nil && a.key.ID == k.ID })
-			agents = append(agents, list[max(i, 0)])
-		}
-		if err := sure(agents); err != nil {
+			if err == nil {
+				agents = append(agents, list[max(i, 0)])
+			}
 			return err
-		}
+		})
+	})
+	if err == nil {
+		err = sure(agents)
+	}
+	if err != nil {
+		return err
+	}
+	return at.with(ctx, func(store *fleet.Store) error {
 		return each(agents, func(a agent) error {
 			if err := store.Remove(ctx, a.key.ID); err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/yagura-hids/yagura/internal/config"
@@ -34,7 +35,8 @@ otherwise). Agents keep them in etc/shared: agent.conf, ar.conf, rootkit_files.t
   yagura agents config push agent.conf ar.conf --group web
   yagura agents restart --all
 
-An agent.conf with faults is refused: it would end agents at their next start. So are files that OSSEC's protocol can't carry.`
+An agent.conf with faults is refused: it would end agents at their next start. So are files that OSSEC's protocol can't carry. An ar.conf is made if there
+is none, or completed, so that agents can be restarted.`
 }
 
 // Run makes the files what the group is sent.
@@ -43,6 +45,7 @@ func (c configPushCmd) Run(ctx context.Context, at *agentsCmd) error {
 	if err != nil {
 		return err
 	}
+	files = withRestart(files)
 	merged, err := wire.Merge(files)
 	if err != nil {
 		return err
@@ -55,10 +58,11 @@ func (c configPushCmd) Run(ctx context.Context, at *agentsCmd) error {
 		if err != nil {
 			return err
 		}
-		hosts, _ := inGroup(list, c.Group, merged)
-		_, err = fmt.Printf("%s of %s for group %s, md5 %s\nIts %s get them with their next word, and read them when they start: yagura agents%s restart --all\n",
-			count(len(files), "file"), bytesText(int64(len(merged))), printable(c.Group), md5Of(merged), count(hosts, "host"), at.where())
-		return err
+		fmt.Printf("%s of %s for group %s, md5 %s\n", count(len(files), "file"), bytesText(int64(len(merged))), printable(c.Group), md5Of(merged))
+		if hosts, _ := inGroup(list, c.Group, merged); hosts > 0 {
+			fmt.Printf("%s of it get them with their next word. To let them read them: yagura agents%s restart --all\n", count(hosts, "host"), at.where())
+		}
+		return nil
 	})
 }
 
@@ -98,6 +102,42 @@ func gather(names []string) (files []wire.File, err error) {
 		errs = append(errs, errors.New("no files there to send"))
 	}
 	return files, errors.Join(errs...)
+}
+
+// arConf is the file that tells agents which active responses there are, a line such as "firewall-drop600 - firewall-drop.sh - 600" for each.
+const arConf = "ar.conf"
+
+// responses returns the names of the active responses in a group's files.
+func responses(files []wire.File) (names []string) {
+	for _, f := range files {
+		if f.Name != arConf {
+			continue
+		}
+		for line := range strings.Lines(string(f.Data)) {
+			if words := strings.Fields(line); len(words) > 0 {
+				names = append(names, words[0])
+			}
+		}
+	}
+	return names
+}
+
+// restartName is the response that restarts an agent. OSSEC's server always sends it.
+const restartName = "restart-ossec0"
+
+// withRestart adds to an ar.conf, or to the files if there is none, what agents need to be restarted.
+func withRestart(files []wire.File) []wire.File {
+	if slices.Contains(responses(files), restartName) {
+		return files
+	}
+	lines := restartName + " - restart-ossec.sh - 0\n" + restartName + " - restart-ossec.cmd - 0\n"
+	i := slices.IndexFunc(files, func(f wire.File) bool { return f.Name == arConf })
+	if i < 0 {
+		return append(files, wire.File{Name: arConf, Data: []byte(lines)})
+	}
+	text := bytes.TrimRight(files[i].Data, "\n")
+	files[i].Data = append(append(text, '\n'), lines...)
+	return files
 }
 
 // leftOut says why an entry of a folder isn't sent.
@@ -165,7 +205,9 @@ type configShowCmd struct {
 
 // Help adds what the flags don't say.
 func (configShowCmd) Help() string {
-	return `  yagura agents config show
+	return `The files, what they would be told by, and how many hosts told that they have them.
+
+  yagura agents config show
   yagura agents config show agent.conf --group web`
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 type agentsListCmd struct {
-	Status string `help:"Only those in this state: active, disconnected, pending or never." enum:"active,disconnected,pending,never," default:"" placeholder:"STATE"`
+	Status string `help:"Only those in this state: active, disconnected, pending or never." placeholder:"STATE"`
 	Active bool   `short:"c" help:"Only those that are connected, as agent_control -lc."`
 	Name   string `help:"Only those with this text in their id, name or address." placeholder:"TEXT"`
 	JSON   bool   `short:"j" help:"One JSON object a line, an agent with its hosts, with all that is known but keys."`
@@ -34,8 +34,8 @@ func (agentsListCmd) Help() string {
   yagura agents list --name web --json | jq .hosts[].agent`
 }
 
-// listed is an agent as --json shows it: a key, or a syslog source. Times that are not known are left out.
-type listed struct {
+// listedAgent is an agent as --json shows it: a key, or a syslog source. Times that are not known are left out.
+type listedAgent struct {
 	ID       string       `json:"id,omitempty"`
 	Name     string       `json:"name"`
 	IP       string       `json:"ip"`
@@ -64,9 +64,9 @@ type listedHost struct {
 	Relay   string               `json:"relay,omitempty"`
 }
 
-func (a agent) listed(now time.Time) listed {
+func (a agent) listed(now time.Time) listedAgent {
 	best, _ := a.status(now)
-	l := listed{Status: string(best), Hosts: []listedHost{}}
+	l := listedAgent{Status: string(best), Hosts: []listedHost{}}
 	for _, h := range a.hosts {
 		l.Hosts = append(l.Hosts, listedHost{h.Agent, string(h.Status(now)), h.Node, h.Address, h.OS, h.Version, h.Cipher, h.Files, h.First, h.Last,
 			h.Alive, h.Scans, h.Relay})
@@ -82,8 +82,14 @@ func (a agent) listed(now time.Time) listed {
 	return l
 }
 
+// states are the words of --status.
+var states = []string{"", "active", "disconnected", "pending", "never"}
+
 // Run lists the agents.
 func (c agentsListCmd) Run(ctx context.Context, at *agentsCmd) error {
+	if !slices.Contains(states, strings.ToLower(c.Status)) {
+		return &codeError{2, fmt.Errorf("--status %q: write active, disconnected, pending or never", c.Status)}
+	}
 	return at.with(ctx, func(store *fleet.Store) error {
 		list, err := roster(ctx, store)
 		if err != nil {
@@ -121,7 +127,9 @@ func (c agentsListCmd) filter(list []agent, now time.Time) (wanted []agent) {
 	if c.Active {
 		c.Status = "active"
 	}
-	isSo := func(s fleet.Status) bool { return strings.HasPrefix(strings.ToLower(string(s)), c.Status) }
+	isSo := func(s fleet.Status) bool {
+		return strings.HasPrefix(strings.ToLower(string(s)), strings.ToLower(c.Status))
+	}
 	has := func(texts ...string) bool {
 		return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(c.Name)) })
 	}
@@ -162,12 +170,12 @@ func csv(w io.Writer, list []agent, now time.Time) error {
 //	        web-asg/ip-10-0-1-17   10.0.1.17     Active           4s ago     v4.2.0   Linux 6.1.0-18-amd64
 func (s screen) agents(list []agent, now time.Time) error {
 	rows := [][]string{{"ID", "Name", "IP", "Status", "Last seen", "Version", "OS"}}
-	states := []fleet.Status{""}
+	colours := []string{""}
 	add := func(state fleet.Status, row ...string) {
 		for i := range row {
 			row[i] = shorten(visibleEdges(row[i]), 60)
 		}
-		rows, states = append(rows, row), append(states, state)
+		rows, colours = append(rows, row), append(colours, statusColour(state))
 	}
 	counts := map[fleet.Status]int{}
 	for _, a := range list {
@@ -195,7 +203,7 @@ func (s screen) agents(list []agent, now time.Time) error {
 			add(h.Status(now), id, name, ip, string(h.Status(now)), ago(h.Last, now), shortVersion(h), shortOS(h.OS))
 		}
 	}
-	if err := s.grid(rows, 3, func(row int) string { return statusColour(states[row]) }); err != nil {
+	if err := s.grid(rows, 3, func(row int) string { return colours[row] }); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(s.out, "%s\n", s.paint(grey, tally(counts)))
@@ -255,143 +263,4 @@ func shortOS(text string) string {
 		return words[0] + " " + words[2]
 	}
 	return text
-}
-
-type agentsShowCmd struct {
-	ID   string `arg:"" help:"A key's id, its name, or a host's id." placeholder:"ID"`
-	JSON bool   `short:"j" help:"One JSON object, as list --json shows it."`
-}
-
-// Help adds what the flags don't say.
-func (agentsShowCmd) Help() string {
-	return `What agent_control -i tells: the system, the version, and when the agent spoke and looked at its files last.
-
-  yagura agents show 1026
-  yagura agents show web-asg/ip-10-0-1-17`
-}
-
-// Run shows an agent.
-func (c agentsShowCmd) Run(ctx context.Context, at *agentsCmd) error {
-	return at.with(ctx, func(store *fleet.Store) error {
-		list, err := roster(ctx, store)
-		if err != nil {
-			return err
-		}
-		a, err := find(list, c.ID)
-		if err != nil {
-			return err
-		}
-		now := time.Now()
-		if c.JSON {
-			return jsonTo(os.Stdout)(a.listed(now))
-		}
-		files, err := store.Files(ctx, groupOf(a.key))
-		if err != nil {
-			return err
-		}
-		return newScreen(os.Stdout).agent(a, files, now)
-	})
-}
-
-// groupOf returns the group of a key's hosts.
-func groupOf(k *fleet.Key) string {
-	if k == nil || k.Group == "" {
-		return "default"
-	}
-	return k.Group
-}
-
-// agent shows what is known of an agent, and of each of its hosts.
-func (s screen) agent(a agent, files []byte, now time.Time) error {
-	var b strings.Builder
-	fact := func(label, value string) {
-		if value == "" {
-			value = "Unknown"
-		}
-		fmt.Fprintf(&b, "   %-25s %s\n", label+":", printable(value))
-	}
-	l := a.listed(now)
-	if a.key != nil {
-		best, so := a.status(now)
-		state := string(best)
-		if l.Many && len(a.hosts) > 0 {
-			state = fmt.Sprintf("%s (%d of %d)", best, so, len(a.hosts))
-		}
-		fact("Agent ID", l.ID)
-		fact("Agent Name", l.Name)
-		fact("IP address", l.IP)
-		fact("Status", state)
-		fact("Group", l.Group)
-		if l.Many {
-			fact("Hosts at a time", fmt.Sprintf("%d at most", maxHosts(a.key)))
-		}
-		fact("Key given", moment(l.Created))
-		if l.Rotating.After(now) {
-			fact("Key before it", "taken until "+moment(l.Rotating))
-		}
-	}
-	for i, h := range a.hosts {
-		if a.key != nil || i > 0 {
-			b.WriteString("\n")
-		}
-		fact("Host", h.Agent)
-		s.host(fact, a.key, h, files, now)
-	}
-	_, err := io.WriteString(s.out, b.String())
-	return err
-}
-
-func maxHosts(k *fleet.Key) int {
-	if k.MaxHosts > 0 {
-		return k.MaxHosts
-	}
-	return fleet.DefaultHosts
-}
-
-// host prints what a host told.
-func (s screen) host(fact func(label, value string), key *fleet.Key, h fleet.Host, files []byte, now time.Time) {
-	when := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return moment(t) + ", " + ago(t, now)
-	}
-	fact("Status", string(h.Status(now)))
-	fact("Last heard from", h.Address)
-	fact("Last seen", when(h.Last))
-	if key == nil {
-		fact("Sends", "syslog")
-		return
-	}
-	fact("Operating system", h.OS)
-	fact("Client version", h.Version)
-	fact("Encryption", h.Cipher)
-	fact("Last keep alive", when(h.Alive))
-	for _, scan := range []string{"Syscheck", "Rootcheck"} {
-		for _, end := range []string{"started", "ended"} {
-			fact(fmt.Sprintf("%-9s last %s at", scan, end), when(h.Scans[strings.ToLower(scan)+" "+end]))
-		}
-	}
-	fact("Shared files", sharedState(h.Files, files))
-}
-
-// sharedState tells whether a host has the files that its group is sent.
-func sharedState(has string, files []byte) string {
-	want := md5Of(files)
-	switch {
-	case files == nil && has == "":
-		return "none"
-	case files == nil:
-		return has + ", its own: its group is sent none"
-	case has == want:
-		return has + ", those of its group"
-	}
-	return fmt.Sprintf("%s, its group's are %s", orNone(has), want)
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }

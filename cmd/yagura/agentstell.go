@@ -8,13 +8,25 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/fleet"
+	"github.com/yagura-hids/yagura/internal/wire"
 )
 
-// tellFor is how long something waits for a host that isn't connected.
-const tellFor = 24 * time.Hour
+// errand is what agents are to be told.
+type errand struct {
+	text  string        // fleet.Command's
+	name  string        // for a person: "restart"
+	waits time.Duration // how long it waits for a host that isn't connected
+}
+
+// How long what is to be told waits. The clock goes on until it is stored.
+const (
+	longWait     = fleet.MaxCommandWaits - time.Minute
+	responseWait = fleet.CommandWaits // what was to be blocked then may be another's address now
+)
 
 // tellFlags are those of commands that leave something for hosts, which a relay tells them.
 type tellFlags struct {
@@ -24,8 +36,7 @@ type tellFlags struct {
 }
 
 const tellHelp = `
-The command is left where the relays look, which tell it to the agents that are connected. To one that isn't it is told when it comes, within a day.
-A command for a key of many goes to each of its hosts.`
+The command is left where the relays look, which tell it to the agents that are connected. To one that isn't it is told when it comes, for a day. A command for a key of many goes to each of its hosts.`
 
 // targets are the hosts that are meant. A key of one host may have seen none yet.
 func targets(list []agent, ids []string, all bool, now time.Time) (hosts []fleet.Host, err error) {
@@ -76,31 +87,70 @@ type order struct {
 	host fleet.Host
 }
 
-// tell leaves a text for agents, waits as long as is wanted, and shows what became of it. what names it: "restart".
-func (f tellFlags) tell(ctx context.Context, at *agentsCmd, ids []string, text, what string) error {
-	return at.with(ctx, func(store *fleet.Store) error {
+// tell leaves something for agents, waits as long as is wanted, and shows what became of it.
+func (f tellFlags) tell(ctx context.Context, at *agentsCmd, ids []string, e errand) error {
+	now := time.Now()
+	var orders []*order
+	err := at.with(ctx, func(store *fleet.Store) error {
 		list, err := roster(ctx, store)
 		if err != nil {
 			return err
 		}
-		now := time.Now()
 		hosts, err := targets(list, ids, f.All, now)
 		if err != nil {
 			return err
 		}
-		orders, err := leave(ctx, store, hosts, text, now)
+		if response, ok := strings.CutPrefix(e.text, "execd "); ok {
+			name, _, _ := strings.Cut(response, " ")
+			if err := warnOfMissing(ctx, at, store, groupsOf(list, hosts), name); err != nil {
+				return err
+			}
+		}
+		orders, err = leave(ctx, store, hosts, e)
+		return err
+	})
+	if err == nil {
+		err = f.await(ctx, at, orders, now)
+	}
+	if err != nil {
+		return err
+	}
+	return f.show(orders, e.name, now)
+}
+
+// groupsOf returns the groups that hosts are in.
+func groupsOf(list []agent, hosts []fleet.Host) (groups []string) {
+	for _, a := range list {
+		group := groupOf(a.key)
+		isOf := func(h fleet.Host) bool { return a.key != nil && h.Key == a.key.ID }
+		if slices.ContainsFunc(hosts, isOf) && !slices.Contains(groups, group) {
+			groups = append(groups, group)
+		}
+	}
+	return groups
+}
+
+// warnOfMissing tells if a response isn't among those that groups are sent. Their hosts may have it all the same, from an old server.
+func warnOfMissing(ctx context.Context, at *agentsCmd, store *fleet.Store, groups []string, name string) error {
+	for _, group := range groups {
+		merged, err := store.Files(ctx, group)
 		if err != nil {
 			return err
 		}
-		if err := f.await(ctx, store, orders, now); err != nil {
+		files, err := wire.Unmerge(merged)
+		if err != nil {
 			return err
 		}
-		return f.show(orders, what, now)
-	})
+		if !slices.Contains(responses(files), name) {
+			warn(fmt.Sprintf("group %s is sent no ar.conf with %s: who has none from elsewhere won't do it; yagura agents%s config push sends one",
+				group, name, at.where()))
+		}
+	}
+	return nil
 }
 
-// leave leaves a text for hosts. One that waits already isn't left again.
-func leave(ctx context.Context, store *fleet.Store, hosts []fleet.Host, text string, now time.Time) ([]*order, error) {
+// leave leaves something for hosts. One that waits already isn't left again.
+func leave(ctx context.Context, store *fleet.Store, hosts []fleet.Host, e errand) ([]*order, error) {
 	waiting, err := store.Waiting(ctx)
 	if err != nil {
 		return nil, err
@@ -110,12 +160,12 @@ func leave(ctx context.Context, store *fleet.Store, hosts []fleet.Host, text str
 		if slices.ContainsFunc(orders, func(o *order) bool { return o.Agent == h.Agent }) {
 			continue // by its key and by itself
 		}
-		i := slices.IndexFunc(waiting, func(c fleet.Command) bool { return c.Agent == h.Agent && c.Text == text })
+		i := slices.IndexFunc(waiting, func(c fleet.Command) bool { return c.Agent == h.Agent && c.Text == e.text })
 		if i >= 0 {
 			orders = append(orders, &order{waiting[i], h})
 			continue
 		}
-		c, err := store.Send(ctx, fleet.Command{Agent: h.Agent, Text: text, Created: now, Expires: now.Add(tellFor)})
+		c, err := store.Send(ctx, fleet.Command{Agent: h.Agent, Text: e.text, Expires: time.Now().Add(e.waits)})
 		if err != nil {
 			return orders, err
 		}
@@ -130,7 +180,7 @@ const (
 )
 
 // await waits until the commands are told, or it has waited long enough.
-func (f tellFlags) await(ctx context.Context, store *fleet.Store, orders []*order, now time.Time) error {
+func (f tellFlags) await(ctx context.Context, at *agentsCmd, orders []*order, now time.Time) error {
 	patience, wanted := time.Duration(0), orders
 	switch {
 	case f.Wait != nil:
@@ -141,18 +191,21 @@ func (f tellFlags) await(ctx context.Context, store *fleet.Store, orders []*orde
 	}
 	tick, end := time.NewTicker(askEvery), time.After(patience)
 	defer tick.Stop()
-	for patience > 0 {
-		open, err := refresh(ctx, store, wanted)
-		if err != nil || open == 0 {
-			return err
-		}
+	for over := patience <= 0 || len(wanted) == 0; !over; {
+		open, err := 0, error(nil)
 		select {
 		case <-tick.C:
 		case <-end:
-			_, err := refresh(ctx, store, wanted)
-			return err
+			over = true
 		case <-ctx.Done():
 			return nil // what was left stays left, and is shown
+		}
+		err = at.with(ctx, func(store *fleet.Store) error {
+			open, err = refresh(ctx, store, wanted)
+			return err
+		})
+		if err != nil || open == 0 {
+			return err
 		}
 	}
 	return nil
@@ -197,7 +250,7 @@ func (f tellFlags) show(orders []*order, what string, now time.Time) error {
 		}
 	}
 	if f.Wait != nil && untold > 0 {
-		return &codeError{1, fmt.Errorf("%d of %s not told within %s; what was left stays left", untold, count(len(orders), "agent"), *f.Wait)}
+		return &codeError{1, fmt.Errorf("%d of %s not told within %s; the command waits on", untold, count(len(orders), "agent"), *f.Wait)}
 	}
 	return nil
 }
@@ -231,7 +284,7 @@ func (agentsRestartCmd) Help() string {
 
 // Run lets agents restart.
 func (c agentsRestartCmd) Run(ctx context.Context, at *agentsCmd) error {
-	return c.tell(ctx, at, c.IDs, response("restart-ossec0", "null", ""), "restart")
+	return c.tell(ctx, at, c.IDs, errand{response(restartName, "null", ""), "restart", longWait})
 }
 
 // checkFlags are those of syscheck and rootcheck.
@@ -281,9 +334,9 @@ func (c checkFlags) run(ctx context.Context, at *agentsCmd, which string) error 
 	case c.Results:
 		return c.results(ctx, at, which)
 	case c.Clear:
-		return c.tell(ctx, at, c.IDs, "clear "+which, "clear "+which)
+		return c.tell(ctx, at, c.IDs, errand{"clear " + which, "clear " + which, longWait})
 	}
-	return c.tell(ctx, at, c.IDs, "syscheck restart", which+" now")
+	return c.tell(ctx, at, c.IDs, errand{"syscheck restart", which + " now", longWait})
 }
 
 // results lists the alerts of each host.
@@ -322,7 +375,7 @@ yagura agents config push, with lines such as
 
   firewall-drop600 - firewall-drop.sh - 600
 
-With a time out the agent undoes the response after so many seconds.
+With a time out the agent undoes the response after so many seconds. To an agent that isn't connected it is told only if it comes within the hour.
 ` + tellHelp + `
 
   yagura agents respond db1 firewall-drop600 --ip 198.51.100.7
@@ -374,5 +427,5 @@ func (c agentsRespondCmd) Run(ctx context.Context, at *agentsCmd) error {
 	if c.ID != "" {
 		ids = []string{c.ID}
 	}
-	return c.tell(ctx, at, ids, response(c.AR, c.User, c.IP), c.AR)
+	return c.tell(ctx, at, ids, errand{response(c.AR, c.User, c.IP), c.AR, responseWait})
 }
