@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"internal/table/dynamo/dynamotest": {"internal/table", "internal/table/dynamo"},
 	"internal/alertstore":              {"internal/event", "internal/table"},
 	"internal/statestore":              {"internal/analysis", "internal/table"},
+	"internal/fleet":                   {"internal/table", "internal/wire"},
 	"internal/analysisd":               {"internal/alertstore", "internal/analysis", "internal/event", "internal/statestore", "internal/table"},
 
 	// what runs on a host: it ships lines and judges none
@@ -73,8 +74,8 @@ var mayImport = map[string][]string{
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
-		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
-		"internal/table", "internal/table/bolt",
+		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/fleet",
+		"internal/predecode", "internal/table", "internal/table/bolt",
 	},
 
 	// telling of alerts, and the home on AWS
