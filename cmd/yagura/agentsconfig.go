@@ -18,9 +18,6 @@ import (
 	"github.com/yagura-hids/yagura/internal/wire"
 )
 
-// mergedName is the file that agents are sent: all others, one after the other.
-const mergedName = "merged.mg"
-
 type configPushCmd struct {
 	Files []string `arg:"" help:"Files, or folders of them, such as /var/ossec/etc/shared." type:"path" placeholder:"DIR|FILE"`
 	Group string   `help:"Whose hosts are sent them (default: ${default})." default:"default" placeholder:"NAME"`
@@ -82,7 +79,7 @@ func gather(names []string) (files []wire.File, err error) {
 		if err != nil {
 			errs = append(errs, err)
 		}
-		files, seen[name] = append(files, wire.File{Name: name, Data: text}), path
+		files, seen[name] = append(files, wire.File{Name: name, Content: text}), path
 	}
 	for _, name := range names {
 		entries, err := os.ReadDir(name)
@@ -93,7 +90,7 @@ func gather(names []string) (files []wire.File, err error) {
 		for _, e := range entries {
 			if why := leftOut(e); why != "" {
 				warn(filepath.Join(name, e.Name()) + ": left out: " + why)
-			} else if e.Name() != mergedName { // what is made here
+			} else if e.Name() != wire.Merged { // what is made here
 				add(filepath.Join(name, e.Name()))
 			}
 		}
@@ -113,7 +110,7 @@ func responses(files []wire.File) (names []string) {
 		if f.Name != arConf {
 			continue
 		}
-		for line := range strings.Lines(string(f.Data)) {
+		for line := range strings.Lines(string(f.Content)) {
 			if words := strings.Fields(line); len(words) > 0 {
 				names = append(names, words[0])
 			}
@@ -133,10 +130,10 @@ func withRestart(files []wire.File) []wire.File {
 	lines := restartName + " - restart-ossec.sh - 0\n" + restartName + " - restart-ossec.cmd - 0\n"
 	i := slices.IndexFunc(files, func(f wire.File) bool { return f.Name == arConf })
 	if i < 0 {
-		return append(files, wire.File{Name: arConf, Data: []byte(lines)})
+		return append(files, wire.File{Name: arConf, Content: []byte(lines)})
 	}
-	text := bytes.TrimRight(files[i].Data, "\n")
-	files[i].Data = append(append(text, '\n'), lines...)
+	text := bytes.TrimRight(files[i].Content, "\n")
+	files[i].Content = append(append(text, '\n'), lines...)
 	return files
 }
 
@@ -157,7 +154,7 @@ func leftOut(e fs.DirEntry) string {
 func fitToPush(path string, text []byte) error {
 	name := filepath.Base(path)
 	switch {
-	case strings.HasPrefix(name, ".") || name == mergedName:
+	case strings.HasPrefix(name, ".") || name == wire.Merged:
 		return fmt.Errorf("%s: agents would not write it under this name; rename it", path)
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return fmt.Errorf("%s: the protocol has no spaces and control characters in names; rename it", path)
@@ -250,7 +247,7 @@ func (c configShowCmd) Run(ctx context.Context, at *agentsCmd) error {
 func (c configShowCmd) content(files []wire.File) error {
 	for _, f := range files {
 		if f.Name == c.File {
-			_, err := safeOnTerminal(os.Stdout).Write(f.Data)
+			_, err := safeOnTerminal(os.Stdout).Write(f.Content)
 			return err
 		}
 	}
@@ -261,16 +258,16 @@ func (c configShowCmd) show(files []wire.File, merged []byte, list []agent) erro
 	rows := [][]string{}
 	for _, f := range files {
 		if c.JSON {
-			if err := jsonTo(os.Stdout)(sharedFile{f.Name, len(f.Data), md5Of(f.Data)}); err != nil {
+			if err := jsonTo(os.Stdout)(sharedFile{f.Name, len(f.Content), md5Of(f.Content)}); err != nil {
 				return err
 			}
 		}
-		rows = append(rows, []string{printable(f.Name), thousands(len(f.Data)) + " bytes", md5Of(f.Data)})
+		rows = append(rows, []string{printable(f.Name), thousands(len(f.Content)) + " bytes", md5Of(f.Content)})
 	}
 	if c.JSON {
 		return nil
 	}
-	rows = append(rows, []string{mergedName, thousands(len(merged)) + " bytes", md5Of(merged)})
+	rows = append(rows, []string{wire.Merged, thousands(len(merged)) + " bytes", md5Of(merged)})
 	if err := newScreen(os.Stdout).grid(rows, -1, nil); err != nil {
 		return err
 	}
