@@ -123,6 +123,15 @@ func (a agent) status(now time.Time) (best fleet.Status, so int) {
 	return best, so
 }
 
+// state is the status in words: "Active", and of a key of many "Active (1 of 3)".
+func (a agent) state(now time.Time) string {
+	best, so := a.status(now)
+	if a.key != nil && a.key.Many && len(a.hosts) > 0 {
+		return fmt.Sprintf("%s (%d of %d)", best, so, len(a.hosts))
+	}
+	return string(best)
+}
+
 // roster returns all agents: those with keys by their ids, then syslog's sources. Hosts whose key was removed are none any more.
 func roster(ctx context.Context, store *fleet.Store) ([]agent, error) {
 	keys, err := store.Keys(ctx)

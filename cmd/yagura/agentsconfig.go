@@ -55,7 +55,7 @@ func (c configPushCmd) Run(ctx context.Context, at *agentsCmd) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s of %s for group %s, md5 %s\n", count(len(files), "file"), bytesText(int64(len(merged))), printable(c.Group), md5Of(merged))
+		fmt.Printf("%s (%s) for group %s, md5 %s\n", count(len(files), "file"), bytesText(int64(len(merged))), printable(c.Group), md5Of(merged))
 		if hosts, _ := inGroup(list, c.Group, merged); hosts > 0 {
 			fmt.Printf("%s of it get them with their next word. To let them read them: yagura agents%s restart --all\n", count(hosts, "host"), at.where())
 		}

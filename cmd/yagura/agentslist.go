@@ -179,28 +179,24 @@ func (s screen) agents(list []agent, now time.Time) error {
 	}
 	counts := map[fleet.Status]int{}
 	for _, a := range list {
-		l := a.listed(now)
-		best, so := a.status(now)
-		state := string(best)
-		switch {
-		case l.Many && len(a.hosts) > 0:
-			state = fmt.Sprintf("%s (%d of %d)", best, so, len(a.hosts))
-			add(best, l.ID, l.Name, l.IP, state, "", "", "")
-		case len(a.hosts) == 0:
+		best, _ := a.status(now)
+		if a.key != nil && (a.key.Many || len(a.hosts) == 0) {
+			add(best, a.key.ID, a.key.Name, a.key.Address.String(), a.state(now))
+		}
+		if len(a.hosts) == 0 {
 			counts[best]++
-			add(best, l.ID, l.Name, l.IP, state, "", "", "")
 		}
 		for _, h := range a.hosts {
-			counts[h.Status(now)]++
-			id, name, ip := l.ID, h.Agent, ipOf(h.Address)
-			if l.Many {
+			id, name, ip := "-", h.Agent, ipOf(h.Address) // a syslog source
+			switch {
+			case a.key != nil && a.key.Many:
 				id, name = "", "  "+name
-			} else if a.key != nil {
-				ip = l.IP
-			} else {
-				id = "-"
+			case a.key != nil:
+				id, ip = a.key.ID, a.key.Address.String()
 			}
-			add(h.Status(now), id, name, ip, string(h.Status(now)), ago(h.Last, now), shortVersion(h), shortOS(h.OS))
+			status := h.Status(now)
+			counts[status]++
+			add(status, id, name, ip, string(status), ago(h.Last, now), shortVersion(h), shortOS(h.OS))
 		}
 	}
 	if err := s.grid(rows, 3, func(row int) string { return colours[row] }); err != nil {

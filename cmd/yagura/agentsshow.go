@@ -55,44 +55,49 @@ func groupOf(k *fleet.Key) string {
 	return k.Group
 }
 
+// facts are lines of a name and a value, as agent_control -i has them.
+type facts struct{ strings.Builder }
+
+func (f *facts) add(label, value string) {
+	if value == "" {
+		value = "Unknown"
+	}
+	fmt.Fprintf(f, "   %-26s %s\n", label+":", printable(value))
+}
+
 // agent shows what is known of an agent, and of each of its hosts.
 func (s screen) agent(a agent, files []byte, now time.Time) error {
-	var b strings.Builder
-	fact := func(label, value string) {
-		if value == "" {
-			value = "Unknown"
-		}
-		fmt.Fprintf(&b, "   %-25s %s\n", label+":", printable(value))
-	}
-	l := a.listed(now)
+	var f facts
 	if a.key != nil {
-		best, so := a.status(now)
-		state := string(best)
-		if l.Many && len(a.hosts) > 0 {
-			state = fmt.Sprintf("%s (%d of %d)", best, so, len(a.hosts))
-		}
-		fact("Agent ID", l.ID)
-		fact("Agent Name", l.Name)
-		fact("IP address", l.IP)
-		fact("Status", state)
-		fact("Group", l.Group)
-		if l.Many {
-			fact("Hosts at a time", fmt.Sprintf("%d at most", maxHosts(a.key)))
-		}
-		fact("Key given", moment(l.Created))
-		if l.Rotating.After(now) {
-			fact("Key before it", "taken until "+moment(l.Rotating))
-		}
+		f.key(a, now)
 	}
 	for i, h := range a.hosts {
 		if a.key != nil || i > 0 {
-			b.WriteString("\n")
+			f.WriteString("\n")
 		}
-		fact("Host", h.Agent)
-		s.host(fact, a.key, h, files, now)
+		f.host(a.key, h, files, now)
 	}
-	_, err := io.WriteString(s.out, b.String())
+	_, err := io.WriteString(s.out, f.String())
 	return err
+}
+
+// key adds what is known of the agent's key.
+func (f *facts) key(a agent, now time.Time) {
+	k := a.key
+	f.add("Agent ID", k.ID)
+	f.add("Agent Name", k.Name)
+	f.add("IP address", k.Address.String())
+	if !k.Many || len(a.hosts) != 1 {
+		f.add("Status", a.state(now))
+	}
+	f.add("Group", groupOf(k))
+	if k.Many {
+		f.add("Hosts at a time", fmt.Sprintf("%d at most", maxHosts(k)))
+	}
+	f.add("Key given", moment(k.Created))
+	if k.Until.After(now) {
+		f.add("Key before it", "taken until "+moment(k.Until))
+	}
 }
 
 func maxHosts(k *fleet.Key) int {
@@ -102,31 +107,34 @@ func maxHosts(k *fleet.Key) int {
 	return fleet.DefaultHosts
 }
 
-// host prints what a host told.
-func (s screen) host(fact func(label, value string), key *fleet.Key, h fleet.Host, files []byte, now time.Time) {
+// host adds what a host told.
+func (f *facts) host(key *fleet.Key, h fleet.Host, files []byte, now time.Time) {
 	when := func(t time.Time) string {
 		if t.IsZero() {
 			return ""
 		}
 		return moment(t) + ", " + ago(t, now)
 	}
-	fact("Status", string(h.Status(now)))
-	fact("Last heard from", h.Address)
-	fact("Last seen", when(h.Last))
+	if key == nil || key.Many {
+		f.add("Host", h.Agent)
+		f.add("Status", string(h.Status(now)))
+	}
+	f.add("Last heard from", h.Address)
+	f.add("Last seen", when(h.Last))
 	if key == nil {
-		fact("Sends", "syslog")
+		f.add("Sends", "syslog")
 		return
 	}
-	fact("Operating system", h.OS)
-	fact("Client version", h.Version)
-	fact("Encryption", h.Cipher)
-	fact("Last keep alive", when(h.Alive))
+	f.add("Operating system", h.OS)
+	f.add("Client version", h.Version)
+	f.add("Encryption", h.Cipher)
+	f.add("Last keep alive", when(h.Alive))
 	for _, scan := range []string{"Syscheck", "Rootcheck"} {
 		for _, end := range []string{"started", "ended"} {
-			fact(fmt.Sprintf("%-9s last %s at", scan, end), when(h.Scans[strings.ToLower(scan)+" "+end]))
+			f.add(fmt.Sprintf("%s last %s at", scan, end), when(h.Scans[strings.ToLower(scan)+" "+end]))
 		}
 	}
-	fact("Shared files", sharedState(h.Files, files))
+	f.add("Shared files", sharedState(h.Files, files))
 }
 
 // sharedState tells whether a host has the files that its group is sent.
