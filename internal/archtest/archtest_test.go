@@ -68,9 +68,17 @@ var mayImport = map[string][]string{
 	"agent/host":    {"internal/event"},
 	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
+	"agent/program": {},
 
 	// the relay
-	"agent/relay/config": {"agent/config", "internal/osxml"},
+	"agent/relay": {
+		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
+		"agent/relay/syslog", "agent/spool", "internal/event", "internal/fleet", "internal/wire",
+	},
+	"agent/relay/config":  {"agent/config", "internal/osxml"},
+	"agent/relay/session": {},
+	"agent/relay/socket":  {},
+	"agent/relay/legacy":  {"internal/event", "internal/syscheck"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {

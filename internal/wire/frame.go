@@ -37,6 +37,9 @@ func ReadFrame(r io.Reader, buf []byte) ([]byte, error) {
 		buf = make([]byte, n)
 	}
 	if _, err := io.ReadFull(r, buf[:n]); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
 		return nil, fmt.Errorf("read a frame of %d bytes: %w", n, err)
 	}
 	return buf[:n], nil

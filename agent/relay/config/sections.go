@@ -135,7 +135,7 @@ func (r *reader) address(into *netip.Addr) func(*osxml.Element) {
 	}
 }
 
-var passwordForm = regexp.MustCompile(`^(file:.+|ssm:[a-zA-Z0-9_./-]{1,1011})$`)
+var passwordForm = regexp.MustCompile(`^(file:.+|ssm:[a-zA-Z0-9_./-]+)$`)
 
 func (r *reader) auth(e *osxml.Element) {
 	a := &r.config.Auth
