@@ -4,14 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
+	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/yagura-hids/yagura/agent/relay/relaytest"
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/emulated"
 	"github.com/yagura-hids/yagura/internal/emulated/emulatedtest"
@@ -21,6 +27,7 @@ import (
 	"github.com/yagura-hids/yagura/internal/table"
 	"github.com/yagura-hids/yagura/internal/table/dynamo"
 	"github.com/yagura-hids/yagura/internal/table/dynamo/dynamotest"
+	"github.com/yagura-hids/yagura/internal/wire"
 )
 
 // heard is a host as a relay stores it.
@@ -137,6 +144,106 @@ func TestAgentsOnAWS(t *testing.T) {
 		t.Errorf("%+v, %v", shown, err)
 	}
 	wants(agents("remove", "--yes", "001"), "Agent '001' (web-asg) removed.")
+	if out := agents("list", "--json"); out != "" {
+		t.Errorf("after the removal there is %s", out)
+	}
+}
+
+// startRelay runs yagura local --relay until the test ends, and returns its data folder and where it listens.
+func startRelay(t *testing.T) (data string, at netip.AddrPort) {
+	t.Helper()
+	free, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at = free.LocalAddr().(*net.UDPAddr).AddrPort()
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "ossec.conf")
+	text := fmt.Sprintf(`<ossec_config>
+  <remote><connection>secure</connection><port>%d</port><local_ip>127.0.0.1</local_ip></remote>
+  <syscheck><disabled>yes</disabled></syscheck>
+  <rootcheck><disabled>yes</disabled></rootcheck>
+</ossec_config>
+`, at.Port())
+	if err := errors.Join(os.WriteFile(conf, []byte(text), 0o600), free.Close()); err != nil {
+		t.Fatal(err)
+	}
+	data = filepath.Join(dir, "data")
+	stderr := new(output)
+	cmd := exec.Command(os.Args[0])
+	cmd.Args = []string{"yagura", "local", "--relay", "--conf", conf, "--data", data}
+	cmd.Stderr = stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the relay wrote:\n%s", stderr)
+		}
+		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
+			t.Error(err)
+		}
+	})
+	until(t, "the relay listens", func() bool { return strings.Contains(stderr.String(), "Ctrl-C stops") })
+	return data, at
+}
+
+// What is done to agents here is done to their hosts, by a relay in another process.
+func TestAgentsAndRelay(t *testing.T) {
+	data, at := startRelay(t)
+	agents := func(args ...string) string {
+		t.Helper()
+		return listed(t, append([]string{"agents", "--data", data}, args...))
+	}
+	var added shownKey
+	if err := json.Unmarshal([]byte(agents("add", "web-asg", "127.0.0.0/24", "--json")), &added); err != nil {
+		t.Fatal(err)
+	}
+	key, err := wire.Import(added.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hosts []*relaytest.Host
+	for node, from := range map[string]string{"a": "127.0.0.51", "b": "127.0.0.52"} {
+		h, err := relaytest.Dial(key, netip.MustParseAddr(from), node, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = h.Close() })
+		hosts = append(hosts, h)
+	}
+	all := func(what string, say func(*relaytest.Host) error, holds func(relaytest.Seen) bool) {
+		t.Helper()
+		for _, h := range hosts {
+			until(t, what+" of "+h.Node, func() bool {
+				if err := say(h); err != nil {
+					t.Fatal(err)
+				}
+				return holds(h.Seen())
+			})
+		}
+	}
+	all("the ack", (*relaytest.Host).Keepalive, func(s relaytest.Seen) bool { return s.Acks > 0 })
+	until(t, "both are active", func() bool { return strings.Contains(agents("list"), "Active (2 of 2)") })
+	if out := agents("restart", "web-asg", "--wait", "20s"); strings.Count(out, ": restart: told\n") != 2 {
+		t.Errorf("to restart says\n%s", out)
+	}
+	quiet := func(*relaytest.Host) error { return nil }
+	all("the restart", quiet, func(s relaytest.Seen) bool { return slices.Equal(s.Told, []string{wire.AgentRestart}) })
+	conf := filepath.Join(t.TempDir(), "agent.conf")
+	if err := os.WriteFile(conf, []byte("<agent_config></agent_config>\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	agents("config", "push", conf)
+	all("agent.conf", (*relaytest.Host).Keepalive, func(s relaytest.Seen) bool { return strings.HasPrefix(string(s.Merged), "!30 agent.conf\n") })
+	until(t, "both told that they have it", func() bool {
+		all("a keep-alive", (*relaytest.Host).Keepalive, func(relaytest.Seen) bool { return true })
+		return strings.Contains(agents("config", "show"), "2 of 2 hosts of group default have it")
+	})
+	if out := agents("syscheck", "web-asg/a", "--clear", "--wait", "20s"); out != "web-asg/a: clear syscheck: told\n" {
+		t.Errorf("to clear says %q", out)
+	}
+	agents("remove", "--yes", "web-asg")
 	if out := agents("list", "--json"); out != "" {
 		t.Errorf("after the removal there is %s", out)
 	}
