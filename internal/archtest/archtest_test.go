@@ -71,6 +71,7 @@ var mayImport = map[string][]string{
 
 	// the relay
 	"agent/relay/config": {"agent/config", "internal/osxml"},
+	"agent/relay/check":  {"agent/check", "agent/relay/config", "internal/fleet", "internal/osxml"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
