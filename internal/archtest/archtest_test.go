@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"internal/table/dynamo/dynamotest": {"internal/table", "internal/table/dynamo"},
 	"internal/alertstore":              {"internal/event", "internal/table"},
 	"internal/statestore":              {"internal/analysis", "internal/table"},
+	"internal/fleet":                   {"internal/table", "internal/wire"},
 	"internal/analysisd":               {"internal/alertstore", "internal/analysis", "internal/event", "internal/statestore", "internal/table"},
 
 	// what runs on a host: it ships lines and judges none
@@ -72,11 +73,19 @@ var mayImport = map[string][]string{
 	// the relay
 	"agent/relay/config": {"agent/config", "internal/osxml"},
 	"agent/relay/check":  {"agent/check", "agent/relay/config", "internal/fleet", "internal/osxml"},
+	"agent/relay": {
+		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
+		"agent/relay/syslog", "agent/spool", "internal/event", "internal/fleet", "internal/wire",
+	},
+	"agent/relay/config":  {"agent/config", "internal/osxml"},
+	"agent/relay/session": {},
+	"agent/relay/socket":  {},
+	"agent/relay/legacy":  {"internal/event", "internal/syscheck"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
-		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
-		"internal/table", "internal/table/bolt",
+		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/fleet",
+		"internal/predecode", "internal/table", "internal/table/bolt",
 	},
 
 	// telling of alerts, and the home on AWS

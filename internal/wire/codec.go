@@ -81,12 +81,18 @@ func (c *Codec) Open(d Datagram, limit int, s *Scratch) (Message, error) {
 	if !ok {
 		return Message{}, ErrChecksum
 	}
-	if len(packed) > aes.BlockSize {
-		if m, err := s.open(AES, packed[aes.BlockSize:], limit); err == nil {
-			return m, nil
-		}
+	if len(packed) <= aes.BlockSize {
+		return Message{}, ErrChecksum
 	}
-	return s.open(WazuhAES, packed, limit)
+	m, err := s.open(AES, packed[aes.BlockSize:], limit)
+	if err == nil {
+		return m, nil
+	}
+	m, wazuhErr := s.open(WazuhAES, packed, limit)
+	if wazuhErr == ErrChecksum {
+		return Message{}, err
+	}
+	return m, wazuhErr
 }
 
 // decrypt is CBC. cipher.NewCBCDecrypter would do the same with an allocation for each datagram.

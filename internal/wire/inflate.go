@@ -14,13 +14,14 @@ type inflater struct {
 	dst       []byte
 	n         int // in dst
 	lit, dist huffman
-	lengths   [maxLit + maxDist]uint8
+	symbols   [maxLit + maxDist]coded
 }
 
 const (
-	maxLit  = 288 // symbols of literals and lengths
-	maxDist = 32  // of distances
-	maxBits = 15  // of a code
+	maxLit   = 288 // symbols of literals and lengths
+	maxDist  = 32  // of distances
+	maxBits  = 15  // of a code
+	maxTable = 9   // of a code that is looked up
 )
 
 // zlib unpacks a stream into dst, and returns how much that is: ErrTooLarge if it is more than fits, ErrChecksum if it is damaged. What follows
@@ -120,32 +121,51 @@ var (
 	distBits = [30]uint8{0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13}
 )
 
-// codes unpacks a block to its end.
+// codes unpacks a block to its end. The inflater's fields are in local variables meanwhile: that is twice as fast.
 func (f *inflater) codes(lit, dist *huffman) error {
+	acc, have, pos, n := f.acc, f.have, f.pos, f.n
+	src, dst := f.src, f.dst
 	for {
-		if f.have < 48 { // more than a literal, or a length and a distance with all that is added, can have
-			f.fill()
+		if have < 48 { // enough for what one turn can take
+			if pos+8 <= len(src) {
+				acc |= binary.LittleEndian.Uint64(src[pos:]) << have
+				pos += int(63-have) >> 3
+				have |= 56
+			} else {
+				for have < 56 && pos < len(src) {
+					acc |= uint64(src[pos]) << have
+					pos++
+					have += 8
+				}
+			}
 		}
-		sym, n := lit.next(f.acc)
-		if n == 0 || n > f.have {
+		e := uint(lit.table[acc&(1<<(lit.bits&15)-1)&(1<<maxTable-1)])
+		if e == 0 {
+			e = lit.long(acc)
+		}
+		length := e & 15
+		sym := e >> 4
+		if length == 0 || length > have {
 			return ErrChecksum
 		}
-		f.acc >>= n
-		f.have -= n
+		acc >>= length
+		have -= length
 		if sym < 256 {
-			if f.n == len(f.dst) {
+			if n >= len(dst) {
 				return ErrTooLarge
 			}
-			f.dst[f.n] = byte(sym)
-			f.n++
+			dst[n] = byte(sym)
+			n++
 			continue
 		}
+		f.acc, f.have, f.pos, f.n = acc, have, pos, n
 		if sym == 256 {
 			return nil
 		}
 		if err := f.repeat(sym-257, dist); err != nil {
 			return err
 		}
+		acc, have, n = f.acc, f.have, f.n
 	}
 }
 
@@ -158,7 +178,8 @@ func (f *inflater) repeat(sym uint, dist *huffman) error {
 	extra := lengthBits[sym]
 	length := int(lengthBase[sym]) + int(acc&(1<<extra-1))
 	acc >>= extra
-	sym, n := dist.next(acc)
+	e := dist.next(acc)
+	sym, n := e>>4, e&15
 	if n == 0 || sym >= uint(len(distBase)) {
 		return ErrChecksum
 	}
