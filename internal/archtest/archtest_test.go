@@ -71,8 +71,7 @@ var mayImport = map[string][]string{
 	"agent/program": {},
 
 	// the relay
-	"agent/relay/config": {"agent/config", "internal/osxml"},
-	"agent/relay/check":  {"agent/check", "agent/relay/config", "internal/fleet", "internal/osxml"},
+	"agent/relay/check": {"agent/check", "agent/relay/config", "agent/relay/socket", "internal/fleet", "internal/osxml"},
 	"agent/relay": {
 		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
 		"agent/relay/syslog", "agent/spool", "internal/event", "internal/fleet", "internal/wire",

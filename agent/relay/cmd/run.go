@@ -43,11 +43,12 @@ func (c *runCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	r, err := newRelay(ctx, conf, s, store, c.state)
+	r, err := newCore(ctx, conf, s, store, c.state, up)
 	if err != nil {
 		return err
 	}
-	return c.together(ctx, r, up)
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return c.together(ctx, r)
 }
 
 // configure reads what is to be done, and where to send.
@@ -84,7 +85,7 @@ func readConfig(file string) (*config.Config, error) {
 }
 
 // together runs the relay's parts until ctx ends or one of them fails.
-func (c *runCmd) together(ctx context.Context, r core, up *uplink.Uplink) error {
+func (c *runCmd) together(ctx context.Context, r *core) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -98,9 +99,9 @@ func (c *runCmd) together(ctx context.Context, r core, up *uplink.Uplink) error 
 		})
 	}
 	part(r.Run)
-	part(func(ctx context.Context) error { return r.Send(ctx, up) })
+	part(r.sender.Run)
 	wait.Go(func() {
-		if err := serveStatus(ctx, c.socket, func() any { return r.Status() }); err != nil {
+		if err := serveStatus(ctx, c.socket, func() any { return r.status() }); err != nil {
 			warn(err.Error() + "; yagura-relay status will not work while this runs")
 		}
 	})
