@@ -78,9 +78,11 @@ var mayImport = map[string][]string{
 	},
 	"agent/relay/relaytest": {"internal/wire"},
 	"agent/relay/config":    {"agent/config", "internal/osxml"},
-	"agent/relay/check":     {"agent/check", "agent/relay/config", "internal/fleet", "internal/osxml"},
 	"agent/relay/session":   {},
 	"agent/relay/socket":    {},
+	"agent/relay/limit":     {},
+	"agent/relay/syslog":    {"agent/relay/limit", "internal/event"},
+	"agent/relay/authd":     {"agent/relay/limit", "internal/fleet", "internal/wire"},
 	"agent/relay/legacy":    {"internal/event", "internal/syscheck"},
 
 	// the home on one machine, which is given the engine as a function
