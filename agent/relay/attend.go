@@ -113,8 +113,8 @@ func (r *Relay) command(ctx context.Context, c fleet.Command) error {
 		return err
 	}
 	if forget {
-		r.run(ctx, func() { r.known.Clear(c.Agent, what) })
-		return nil
+		r.run(ctx, func() { err = r.known.Clear(c.Agent, what) })
+		return err
 	}
 	r.send(to, wire.Control+c.Text)
 	return nil
