@@ -13,7 +13,7 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zlib"
-	"golang.org/x/crypto/blowfish"
+	"golang.org/x/crypto/blowfish" //nolint:staticcheck // deprecated for new systems; OSSEC is an old one
 )
 
 var (
