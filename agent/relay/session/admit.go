@@ -214,15 +214,15 @@ func (s *Sessions) enter(ks *keyState, x *Session, a *Arrival) Verdict {
 	}
 	x.live, x.began = true, a.At
 	ks.live++
-	if !a.Key.Many {
-		x.Agent, x.given = a.Key.Name, a.Key.Name
-	}
 	return Accepted
 }
 
 // update notes what an accepted arrival says of its session.
 func (s *Sessions) update(x *Session, a *Arrival, newest bool) {
 	x.Key, x.Last = a.Key, a.At
+	if !a.Key.Many {
+		x.Agent, x.given = a.Key.Name, a.Key.Name
+	}
 	if newest {
 		if a.Key.Many && x.heard.Port() != a.From.Port() {
 			s.takePort(x, a.From.Port())
@@ -267,10 +267,12 @@ func (s *Sessions) stray(ks *keyState, x *Session, a *Arrival) {
 	if a.From.Addr() == x.heard.Addr() {
 		return
 	}
-	if ks.strays++; ks.strays < 3 || !ks.told.IsZero() && a.At.Sub(ks.told) < sharedEvery {
+	if a.At.Sub(ks.strayed) >= sharedEvery {
+		ks.strays, ks.strayed = 0, a.At
+	}
+	if ks.strays++; ks.strays != 3 {
 		return
 	}
-	ks.strays, ks.told = 0, a.At
 	s.opts.Report(fmt.Sprintf("key %s (%s): %s and %s both use it, each with counters of its own, so that what one says is refused while the other is heard; "+
 		"if both are yours make it a key of many hosts (--many), or give each its own", a.Key.ID, a.Key.Name, x.heard.Addr(), a.From.Addr()))
 }
