@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/alertlog":  {"internal/event"},
 	"internal/codec":     {"internal/event"},
 	"internal/syscheck":  {},
+	"internal/wire":      {},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
@@ -50,29 +51,42 @@ var mayImport = map[string][]string{
 	"internal/table/dynamo/dynamotest": {"internal/table", "internal/table/dynamo"},
 	"internal/alertstore":              {"internal/event", "internal/table"},
 	"internal/statestore":              {"internal/analysis", "internal/table"},
+	"internal/fleet":                   {"internal/table", "internal/wire"},
 	"internal/analysisd":               {"internal/alertstore", "internal/analysis", "internal/event", "internal/statestore", "internal/table"},
 
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
 	"agent/spool":        {"internal/codec", "internal/event"},
+	"agent/sender":       {"agent/spool", "internal/codec", "internal/event"},
 	"agent/syscheck":     {"agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
 	"agent/rootcheck":    {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/agentd": {
-		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
+		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/sender", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
 	},
 	"agent/central": {"agent/config"},
 	"agent/host":    {"internal/event"},
 	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
+	"agent/program": {},
 
-	// what other agents than ours send
-	"agent/relay/session": {},
+	// the relay
+	"agent/relay/config": {"agent/config", "internal/osxml"},
+	"agent/relay/check":  {"agent/check", "agent/relay/config", "internal/fleet", "internal/osxml"},
+	"agent/relay": {
+		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
+		"agent/relay/syslog", "agent/spool", "internal/event", "internal/fleet", "internal/wire",
+	},
+	"agent/relay/relaytest": {"internal/wire"},
+	"agent/relay/config":    {"agent/config", "internal/osxml"},
+	"agent/relay/session":   {},
+	"agent/relay/socket":    {},
+	"agent/relay/legacy":    {"internal/event", "internal/syscheck"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
-		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/predecode",
-		"internal/table", "internal/table/bolt",
+		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/fleet",
+		"internal/predecode", "internal/table", "internal/table/bolt",
 	},
 
 	// telling of alerts, and the home on AWS
@@ -93,13 +107,15 @@ var mayImport = map[string][]string{
 	"internal/emulated/lambda":       {"internal/emulated"},
 
 	// mains wire, so they may import anything
-	"cmd/yagura":                nil,
-	"agent":                     nil,
-	"functions/analyze":         nil,
-	"internal/emulated/install": {"internal/emulated"},
-	"functions/notify":          nil,
-	"packaging/build":           nil,
-	"packaging/publish":         nil,
+	"cmd/yagura":                  nil,
+	"agent":                       nil,
+	"agent/relay/cmd":             nil,
+	"agent/relay/relaytest/flood": nil,
+	"functions/analyze":           nil,
+	"internal/emulated/install":   {"internal/emulated"},
+	"functions/notify":            nil,
+	"packaging/build":             nil,
+	"packaging/publish":           nil,
 }
 
 // forbidden are imports outside the module that a package may not have, directly or through others of the module.

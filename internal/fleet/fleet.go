@@ -1,142 +1,186 @@
-// Package fleet is the agents that Yagura knows: their keys, the hosts that use these, what is to be told to them.
+// Package fleet is the agents that Yagura knows: their keys, the hosts that use these, what is to be told to them, and the files that they are
+// sent. All of it is in one table, in DynamoDB or in the file of one machine:
+//
+//	agent     item                fields
+//	fleet     version             version: rises with every change of keys and files; next, enrol: lower ids are taken
+//	keys      0…01026/1026        id, name, address, secret …: a Key, for good; removed ones stay, without their secret
+//	names     web-asg             id: of the key in force that has the name; "" if none has it any more
+//	hosts/7   web-asg/ip-10-0-1-17  host: a Host as JSON; version, expires
+//	commands  20261124T100001…    host, text, created, until, told, relay, version, expires
+//	files     default             files: a merged.mg, packed by zstd; length
+//
+// Hosts are spread over hosts/0 … hosts/15, so that no part of the table has all the writing. Times are text in RFC 3339, in UTC, but for
+// expires, which is in seconds since 1970.
+//
+// Who changes keys or files reads the version first, then what the change rests on, and commits on the condition that the version is still
+// that: so all changes happen one after another, whoever makes them. Hosts and commands change by themselves, each on the condition of its own
+// version.
 package fleet
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
+	"sync"
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/table"
-	"github.com/yagura-hids/yagura/internal/wire"
 )
 
-// Table is the table that all of it is in; template.yaml declares it with the same keys.
-var Table = table.Schema{Name: "fleet", Partition: "agent", Sort: "item", Expires: "expires"}
-
-// Key is an agent's key and what goes with it.
-type Key struct {
-	wire.Key
-	Many     bool   // several hosts may use it at a time, each an agent of its own. Always so with a network as its address
-	MaxHosts int    // of these; 0 for DefaultHosts
-	Group    string // whose files its hosts are sent; "" for "default"
-	Previous string // the secret before the last rotation, taken until PreviousUntil or until a host has used the new one
-	Until    time.Time
-	Created  time.Time
-	Removed  time.Time // zero if it is in force
-}
-
-// DefaultHosts is how many hosts may use a key of many.
-const DefaultHosts = 1024
-
-// Host is an agent at work: one that came with a key, or one that sends syslog.
-type Host struct {
-	Agent   string // its id in events: the key's name, "NAME/NODE" under a key of many, or a syslog source's address
-	Key     string // the key's id; "" for a syslog source
-	Node    string // the host's own name, if it told it
-	Address string // where it was heard last, "192.0.2.7:41234"
-	OS      string // the words of uname, or Windows's
-	Version string // "OSSEC HIDS v4.2.0"
-	Cipher  string
-	Files   string               // the md5 of the shared files that it has
-	First   time.Time            // heard first
-	Last    time.Time            // heard last: a message of any kind
-	Alive   time.Time            // told last that it lives: the keep-alive. Zero: it is pending
-	Scans   map[string]time.Time // "syscheck started", "syscheck ended", "rootcheck started", "rootcheck ended"
-	Relay   string               // who heard it last
-}
-
-// Status is what agent_control calls a host's state.
-type Status string
-
-// The states.
+// Names of the table's fields that several kinds of items have.
 const (
-	NeverConnected Status = "Never connected" // a key that no host has used
-	Pending        Status = "Pending"         // heard, but it has not yet told who it is
-	Active         Status = "Active"
-	Disconnected   Status = "Disconnected"
+	fieldAgent   = "agent"
+	fieldItem    = "item"
+	fieldVersion = "version"
+	fieldExpires = "expires"
 )
 
-// AliveFor is how long a host is Active after its last keep-alive: three times the agent's default notify_time, and half a minute.
-const AliveFor = 1830 * time.Second
-
-// Status returns the host's state at a time.
-func (h *Host) Status(now time.Time) Status { panic("to come") }
-
-// Command is something to be told to a host, once.
-type Command struct {
-	ID      string // given by Send
-	Agent   string // the host's
-	Text    string // what is sent after "#!-": "syscheck restart", "execd restart-ossec0 null - (from_the_server) (no_rule_id)"; or one of the relay's own words: "clear syscheck", "clear rootcheck"
-	Created time.Time
-	Expires time.Time // then it is not told any more
-	Told    time.Time // zero as long as it waits
-	Relay   string    // who told it
-}
+// Schema is the table's; template.yaml declares the same.
+var Schema = &table.Schema{Name: "fleet", Partition: fieldAgent, Sort: fieldItem, Expires: fieldExpires}
 
 // Errors that the store's functions wrap.
 var (
-	// ErrUnknown is returned for a key or a host that isn't there.
+	// ErrUnknown is returned for a key, a host or a command that isn't there.
 	ErrUnknown = errors.New("no such agent")
 	// ErrExists is returned for a name or an id that is taken.
 	ErrExists = errors.New("exists already")
+	// ErrInvalid is returned for what nobody may store: a name, an id, a key without an address.
+	ErrInvalid = errors.New("not valid")
 )
 
 // Store is the fleet in a table. It may be used by several goroutines, and by several processes if its table may.
-type Store struct{}
+type Store struct {
+	table    table.Table
+	opts     Options
+	changing sync.Mutex // changes of one process wait for each other, and needn't be tried again
+}
 
 // Options are what a store works with.
 type Options struct {
 	Now    func() time.Time // nil for time.Now
-	Random io.Reader        // of secrets and ids; nil for crypto/rand's
+	Random io.Reader        // of secrets and ids, for use by several goroutines; nil for crypto/rand's
 }
 
 // New returns the store over a table.
-func New(t table.Table, o Options) *Store { panic("to come") }
-
-// Version returns a number that changes whenever a key or a group's files do: what a relay asks often.
-func (s *Store) Version(ctx context.Context) (int64, error) { panic("to come") }
-
-// Keys returns all keys in force, by id as a number.
-func (s *Store) Keys(ctx context.Context) ([]Key, error) { panic("to come") }
-
-// Key returns the key of that id, or of that name if no key has it for an id.
-func (s *Store) Key(ctx context.Context, idOrName string) (Key, error) { panic("to come") }
-
-// Add adds a key. An empty ID is the next free one, at least three digits ("001"), or from 1024 on as authd gives them; an empty Secret a random one.
-func (s *Store) Add(ctx context.Context, k Key) (Key, error) { panic("to come") }
-
-// Put changes what is known of a key, or adds one as it is.
-func (s *Store) Put(ctx context.Context, k Key) error { panic("to come") }
-
-// Remove takes a key out of force. Its id is not given again.
-func (s *Store) Remove(ctx context.Context, id string) error { panic("to come") }
-
-// Rotate gives a key a new secret. The one before is taken, too, for that long, or until a host has used the new one.
-func (s *Store) Rotate(ctx context.Context, id string, grace time.Duration) (Key, error) {
-	panic("to come")
+func New(t table.Table, o Options) *Store {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	return &Store{table: t, opts: o}
 }
 
-// Hosts returns all hosts, by their agent ids.
-func (s *Store) Hosts(ctx context.Context) ([]Host, error) { panic("to come") }
+// The item with the version.
+var versionKey = table.Key{Partition: "fleet", Sort: "version"}
 
-// PutHosts stores what is known of hosts now.
-func (s *Store) PutHosts(ctx context.Context, hosts []Host) error { panic("to come") }
+// state is what the item with the version says.
+type state struct {
+	version int64
+	next    int64 // all ids below it are taken
+	enrol   int64 // and all from firstEnrolled up to below this
+}
 
-// Send leaves a command for a host, and returns it with its id.
-func (s *Store) Send(ctx context.Context, c Command) (Command, error) { panic("to come") }
+func (s *Store) state(ctx context.Context) (state, error) {
+	items, err := s.table.Get(ctx, Schema, []table.Key{versionKey})
+	if err != nil {
+		return state{}, err
+	}
+	item := items[0]
+	return state{item.Int(fieldVersion), max(item.Int("next"), 1), max(item.Int("enrol"), firstEnrolled)}, nil
+}
 
-// Waiting returns the commands that wait to be told.
-func (s *Store) Waiting(ctx context.Context) ([]Command, error) { panic("to come") }
+// put returns the operation that counts the version up, and holds only if nobody else has.
+func (st state) put() table.Op {
+	item := table.Fields{fieldVersion: st.version + 1, "next": st.next, "enrol": st.enrol}
+	return table.Op{Table: Schema, Item: with(versionKey, item), If: unchanged(st.version)}
+}
 
-// Told claims a command for a relay: false if another one has it already, or it has expired.
-func (s *Store) Told(ctx context.Context, id, relay string) (bool, error) { panic("to come") }
+// unchanged holds for an item that has the version which was read, 0 if there was none.
+func unchanged(version int64) table.Condition {
+	return table.Condition{Field: fieldVersion, Equal: version, Missing: version == 0}
+}
 
-// Command returns a command, to see whether it was told.
-func (s *Store) Command(ctx context.Context, id string) (Command, error) { panic("to come") }
+// with gives fields their key.
+func with(key table.Key, f table.Fields) table.Fields {
+	f[fieldAgent], f[fieldItem] = key.Partition, key.Sort
+	return f
+}
 
-// Files returns what hosts of a group are sent: a merged.mg. Nil if nothing is to be sent.
-func (s *Store) Files(ctx context.Context, group string) ([]byte, error) { panic("to come") }
+// Version returns a number that rises whenever a key or a group's files change: what a relay asks often. Who wants to know of all changes
+// reads it before the keys.
+func (s *Store) Version(ctx context.Context) (int64, error) {
+	st, err := s.state(ctx)
+	return st.version, err
+}
 
-// PutFiles makes a merged.mg what hosts of a group are sent; nil for nothing. It is packed; what doesn't fit into an item is refused.
-func (s *Store) PutFiles(ctx context.Context, group string, merged []byte) error { panic("to come") }
+// change commits what plan returns, as one change of the fleet, unless that is nothing. If another process changed the fleet meanwhile, plan
+// is called again; so it reads anew each time, and changes nothing outside but what it sets anew.
+func (s *Store) change(ctx context.Context, plan func(*state) ([]table.Op, error)) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	for {
+		st, err := s.state(ctx)
+		if err != nil {
+			return err
+		}
+		ops, err := plan(&st)
+		if err != nil || len(ops) == 0 {
+			return err
+		}
+		if err = s.table.Commit(ctx, append(ops, st.put())); !conflict(err) {
+			return err
+		}
+	}
+}
+
+func conflict(err error) bool {
+	var c *table.ConflictError
+	return errors.As(err, &c)
+}
+
+// items gives all items that a query finds.
+func (s *Store) items(ctx context.Context, q table.Query) iter.Seq2[table.Fields, error] {
+	return func(yield func(table.Fields, error) bool) {
+		for {
+			page, err := s.table.Query(ctx, q)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, item := range page.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if q.After = page.Next; q.After == "" {
+				return
+			}
+		}
+	}
+}
+
+// formatTime writes a time for a field, "" for none.
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// readTime reads what formatTime wrote.
+func readTime(item table.Fields, field string) (time.Time, error) {
+	text := item.String(field)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s of %s/%s: %w; not written by this program", field, item.String(fieldAgent), item.String(fieldItem), err)
+	}
+	return t.UTC(), nil
+}

@@ -14,10 +14,11 @@
 //
 //	meta      format, number of the last alert; "fired/local", "fired/replay": how often rules fired in an hour
 //	alerts    table alerts of internal/alertstore, as internal/table/bolt keeps it
+//	fleet     table fleet of internal/fleet: agents, their keys and hosts; made with the first key
 //	sources   "local"                                →  agent, epoch, number of the last event dealt with
 //	          "replay/" log                          →  how far it is read
 //	memory    "local", "replay" →  key → analysis.Item
 //	outputs   "log", "json"     →  waiting: n (8) → at 00 agent: a key of alerts;  files: name → length that is recorded
 //
-// While it runs, the process that has the file open answers queries on the socket yagura.sock beside it.
+// While it runs, the process that has the file open answers queries on the socket yagura.sock beside it, and changes the fleet for others.
 package local

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/fleet"
 )
 
 // SocketName is the name of the socket in the data directory, on which a running yagura answers.
@@ -27,6 +29,7 @@ const nextHeader = "Yagura-Next"
 // serve answers queries on the socket in the store's directory until stop is called.
 //
 //	GET /alerts?level=7&…   alerts as JSON lines, by ParseFilter's values; the header Yagura-Next continues the list
+//	POST /fleet             a request for the fleet's table, and its answer, as CBOR
 func serve(s *Store) (stop func() error, err error) {
 	path := filepath.Join(filepath.Dir(s.path), SocketName)
 	// Who has the store open is the only one to listen here: a socket that is there is a dead one's.
@@ -73,6 +76,7 @@ func handler(s *Store) http.Handler {
 			}
 		}
 	})
+	mux.HandleFunc("POST /fleet", serveTables(s.Tables(), fleet.Schema))
 	return mux
 }
 
@@ -142,8 +146,8 @@ func fill(ctx context.Context, f alertstore.Filter, query func(context.Context, 
 // ErrNotRunning is returned when no yagura answers in the data directory.
 var ErrNotRunning = errors.New("no yagura is running there")
 
-// fetch gets a path from the running yagura.
-func fetch(ctx context.Context, dir, path string) (*http.Response, error) {
+// fetch gets a path from the running yagura, or posts a body to it.
+func fetch(ctx context.Context, dir, method, path string, body []byte) (*http.Response, error) {
 	socket := filepath.Join(dir, SocketName)
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", socket)
@@ -154,7 +158,7 @@ func fetch(ctx context.Context, dir, path string) (*http.Response, error) {
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		DisableKeepAlives: true,
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://yagura"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://yagura"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -172,7 +176,7 @@ func fetch(ctx context.Context, dir, path string) (*http.Response, error) {
 
 // ask gets one page from the running yagura.
 func ask(ctx context.Context, dir string, f alertstore.Filter) (alertstore.Page, error) {
-	resp, err := fetch(ctx, dir, "/alerts?"+f.Values().Encode())
+	resp, err := fetch(ctx, dir, http.MethodGet, "/alerts?"+f.Values().Encode(), nil)
 	if err != nil {
 		return alertstore.Page{}, err
 	}

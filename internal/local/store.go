@@ -40,7 +40,7 @@ var (
 	bucketMemory  = []byte("memory")
 	bucketOutputs = []byte("outputs")
 
-	buckets = [][]byte{bucketMeta, bucketSources, bucketMemory, bucketOutputs} // table alerts adds its own
+	buckets = [][]byte{bucketMeta, bucketSources, bucketMemory, bucketOutputs} // tables alerts and fleet add their own
 
 	keyFormat = []byte("format")
 	keyLast   = []byte("last")
@@ -58,11 +58,16 @@ type Store struct {
 // Open opens the store in a data directory, making both if they do not exist.
 // The error wraps ErrLocked or ErrDamaged where that is the cause, and says what to do.
 func Open(dir string) (*Store, error) {
+	// A query, or a change of the fleet, holds the file for a moment only; wait for that.
+	return openWithin(dir, time.Second)
+}
+
+// openWithin is Open, which waits so long for another process.
+func openWithin(dir string, wait time.Duration) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w; choose one that you may write to", err)
 	}
-	// A query holds the file for a moment only; wait for that.
-	s, err := openFile(filepath.Join(dir, FileName), &bolt.Options{Timeout: time.Second})
+	s, err := openFile(filepath.Join(dir, FileName), &bolt.Options{Timeout: wait})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -100,9 +101,11 @@ func (s *Sessions) replace(ks *keyState, o, x *Session) {
 		s.note(Reset, &Arrival{Key: x.Key, From: x.From, At: x.Last})
 	}
 	x.given, x.First = o.given, o.First
-	s.retire(ks, o)
-	o.given = ""
-	s.touch(o)
+	still := s.retire(ks, o)
+	still.given = ""
+	s.touch(still)
+	o.Agent = ""
+	s.ended = append(s.ended, o)
 }
 
 // giveID gives x the id it had, or one that no other live session of the key has.
@@ -134,13 +137,30 @@ func (s *Sessions) forget(ks *keyState, x *Session) {
 	x.Agent = ""
 }
 
-// retire makes a session one that is only remembered.
-func (s *Sessions) retire(ks *keyState, x *Session) {
+// retire ends a session, and puts one that is only remembered in its place, which it returns: who holds the ended one sees who it was, and
+// never hears of it again.
+func (s *Sessions) retire(ks *keyState, x *Session) *Session {
+	still := *x
+	still.Agent, still.live = "", false
+	if first := ks.hosts[x.place]; first == x {
+		ks.hosts[x.place] = &still
+	} else {
+		for first.next != x {
+			first = first.next
+		}
+		first.next = &still
+	}
+	if still.dirty {
+		s.changed[slices.Index(s.changed, x)] = &still
+	}
+	if ks.agents[x.Agent] == x {
+		delete(ks.agents, x.Agent)
+	}
 	if x.live {
 		ks.live--
 	}
-	s.forget(ks, x)
-	x.live = false
+	x.live, x.dirty, x.next = false, false, nil
+	return &still
 }
 
 // link puts a session at its place.
