@@ -65,19 +65,25 @@ func clean(node string) string {
 	return node[:min(len(node), maxNode)]
 }
 
-// part takes from a session what it was before its host told another name, and keeps that for the one before, if that had a name.
+// part takes from a session what it was before its host told another name. That is kept in a session of its own, which is idle after a while,
+// or is heard of: two hosts may be behind one address.
 func (s *Sessions) part(ks *keyState, x *Session) {
+	if x.Agent != "" {
+		delete(ks.agents, x.Agent)
+	}
 	if x.Node != "" {
 		old := *x
-		old.Agent, old.live, old.dirty, old.next = "", false, false, nil
-		old.Last = x.began // later it may have been the other
 		old.leavePort()
 		s.distinct(ks, &old)
 		s.link(ks, &old)
+		if old.live = x.Agent != ""; old.live {
+			ks.live++
+			ks.agents[x.Agent] = &old
+		}
+		old.dirty = false
 		s.touch(&old)
 	}
-	s.forget(ks, x)
-	x.given, x.First = "", x.began
+	x.Agent, x.given, x.First, x.began = "", "", x.Last, x.Last
 }
 
 // former returns the session of the same host at the same place that x goes on, if there is one: it was not heard since x began, but for what
@@ -127,14 +133,6 @@ func (s *Sessions) giveID(ks *keyState, x *Session) {
 	}
 	x.Agent, x.given = id, id
 	ks.agents[id] = x
-}
-
-// forget takes a session's id from it.
-func (s *Sessions) forget(ks *keyState, x *Session) {
-	if ks.agents[x.Agent] == x {
-		delete(ks.agents, x.Agent)
-	}
-	x.Agent = ""
 }
 
 // retire ends a session, and puts one that is only remembered in its place, which it returns: who holds the ended one sees who it was, and

@@ -31,6 +31,11 @@ func TestWindow(t *testing.T) {
 				m.high, m.from, m.all = n, n+1, map[uint64]bool{}
 				continue
 			}
+			if rapid.IntRange(0, 99).Draw(t, "begin") == 0 {
+				w.Begin(n)
+				m.high, m.from, m.all = n, max(n, session.Settle-1)-session.Settle+1, map[uint64]bool{}
+				continue
+			}
 			if w.Had(n) != m.had(n) {
 				t.Fatalf("had %d: %v, high %d", n, w.Had(n), m.high)
 			}
