@@ -226,7 +226,11 @@ func (r *Relay) tick(now time.Time, pend *pending) {
 		}
 	}
 	for _, s := range r.sessions.Expire(now) {
-		if h := r.byAgent(s.Agent); h != nil {
+		switch h := r.hosts[s]; {
+		case h == nil:
+		case s.Agent == "": // another session goes on with it
+			delete(r.hosts, s)
+		default:
 			r.gone(h, now, pend)
 		}
 	}
