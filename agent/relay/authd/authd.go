@@ -252,7 +252,7 @@ func reply(host io.Writer, k fleet.Key) error {
 // enrol returns the host's key, or what it is told.
 func (s *Server) enrol(ctx context.Context, from netip.Addr, r request) (k fleet.Key, why string) {
 	ask := fleet.Request{Name: r.name, From: from, UseSource: s.o.UseSource}
-	if !validName(r.name, 2, 128) {
+	if fleet.BadName(r.name) != "" {
 		return k, "Invalid agent name: " + r.name
 	}
 	if ask.Group, why = s.group(from, r); why != "" {
@@ -281,7 +281,7 @@ func (s *Server) enrol(ctx context.Context, from netip.Addr, r request) (k fleet
 // group returns the group that the host asks for, or what it is told. Of several it gets the first.
 func (s *Server) group(from netip.Addr, r request) (group, why string) {
 	for _, g := range r.groups {
-		if !validName(g, 1, 255) {
+		if !validGroup(g) {
 			return "", "Invalid group: " + g
 		}
 	}
