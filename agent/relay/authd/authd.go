@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/relay/limit"
@@ -195,7 +196,11 @@ func (s *Server) converse(ctx context.Context, conn net.Conn, from netip.Addr) {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	host := tls.Server(conn, s.tls)
-	if err := host.HandshakeContext(ctx); err != nil {
+	switch err := host.HandshakeContext(ctx); {
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // a load balancer that asks whether we live
+		s.handshakes.Add(1)
+		return
+	case err != nil:
 		s.fail(&s.handshakes, &s.handshakeLine, from, "did not come to TLS: %v", err)
 		return
 	}

@@ -101,6 +101,16 @@ func (of *office) close() {
 	}
 }
 
+// until polls for a condition.
+func (of *office) until(is func() bool) {
+	of.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			of.t.Fatalf("it doesn't happen: %+v", of.Stats())
+		}
+	}
+}
+
 func (of *office) dial(c *tls.Config) (*tls.Conn, error) {
 	c.InsecureSkipVerify = c.RootCAs == nil
 	d := tls.Dialer{Config: c, NetDialer: &net.Dialer{Timeout: 20 * time.Second}}
@@ -261,6 +271,24 @@ func TestGuesses(t *testing.T) {
 	}
 }
 
+// A load balancer opens connections and closes them, to see whether the server lives. That is nothing to tell.
+func TestHealthChecks(t *testing.T) {
+	of := open(t, authd.Options{NoPassword: true}, func(of *office) { of.Bound(1000, 1, 20*time.Second, time.Millisecond) })
+	for i := range uint64(3) {
+		conn, err := net.Dial("tcp", of.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		of.until(func() bool { return of.Stats().Handshakes == i+1 })
+	}
+	of.want("OSSEC A:'web1'\n", "OSSEC K:'1024 .*'\n\n")
+	of.close()
+	if len(of.lines) != 1 {
+		t.Errorf("%q", of.lines)
+	}
+}
+
 func TestTooOften(t *testing.T) {
 	of := open(t, authd.Options{NoPassword: true}, func(of *office) { of.Bound(3, 1000, 20*time.Second, time.Millisecond) })
 	n := 0
@@ -309,11 +337,7 @@ func TestCrowd(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	for end := time.Now().Add(20 * time.Second); of.Stats().Limited != 1 || of.Stats().Connections != 64; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%+v", of.Stats())
-		}
-	}
+	of.until(func() bool { return of.Stats().Limited == 1 && of.Stats().Connections == 64 })
 	of.close()
 }
 
