@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/agentd"
+	"github.com/yagura-hids/yagura/agent/program"
 	"github.com/yagura-hids/yagura/agent/rootcheck"
 	"github.com/yagura-hids/yagura/agent/syscheck"
 	"github.com/yagura-hids/yagura/rules"
@@ -26,7 +27,7 @@ const syscheckHelp = `What changed since the last time is kept in the spool, and
 is made, this saves its instances the reading: they send what the image has, and look for differences.
 With --resend the running agent tells again what it knows of all files, for a server that has lost its baseline; no file is looked at.`
 
-func (c *syscheckCmd) flags(f *flag.FlagSet) {
+func (c *syscheckCmd) Flags(f *flag.FlagSet) {
 	c.places.flags(f)
 	onceFlag(f, &c.once)
 	socketFlag(f, &c.socket)
@@ -38,12 +39,12 @@ func onceFlag(f *flag.FlagSet, into *bool) {
 	f.BoolVar(into, "once", false, "look once, then end; the running agent looks by its schedule")
 }
 
-func (c *syscheckCmd) run(ctx context.Context) (err error) {
+func (c *syscheckCmd) Run(ctx context.Context) (err error) {
 	if c.resend {
 		return agentd.AskResend(ctx, c.socket)
 	}
 	if !c.once {
-		return wrongCall("syscheck", "--once or --resend is missing: the running agent looks by its schedule")
+		return self.WrongCall("syscheck", "--once or --resend is missing: the running agent looks by its schedule")
 	}
 	h, err := c.open(ctx)
 	if err != nil {
@@ -59,7 +60,7 @@ func (c *syscheckCmd) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d files, %s read in %s; %d changes, which wait in the spool with %d events\n", stats.Looked, size(stats.Bytes),
+	fmt.Printf("%d files, %s read in %s; %d changes, which wait in the spool with %d events\n", stats.Looked, program.Size(stats.Bytes),
 		time.Since(start).Round(time.Millisecond), stats.Changes, h.spool.Stats().Events)
 	return nil
 }
@@ -71,15 +72,15 @@ type rootcheckCmd struct {
 
 const rootcheckHelp = `Shows all that is found, as fast as the machine can; nothing is kept or sent. Exit codes: 0 nothing found, 1 something.`
 
-func (c *rootcheckCmd) flags(f *flag.FlagSet) {
+func (c *rootcheckCmd) Flags(f *flag.FlagSet) {
 	c.places.flags(f)
 	onceFlag(f, &c.once)
 	f.BoolVar(&c.json, "json", false, "show findings as JSON lines")
 }
 
-func (c *rootcheckCmd) run(ctx context.Context) error {
+func (c *rootcheckCmd) Run(ctx context.Context) error {
 	if !c.once {
-		return wrongCall("rootcheck", "--once is missing: the running agent looks by its schedule")
+		return self.WrongCall("rootcheck", "--once is missing: the running agent looks by its schedule")
 	}
 	h, err := c.look(ctx)
 	if err != nil {
@@ -104,7 +105,7 @@ func (c *rootcheckCmd) run(ctx context.Context) error {
 		}
 	}
 	if len(findings) > 0 {
-		return &codeError{1, errors.New("")}
+		return program.Silent(1)
 	}
 	return nil
 }

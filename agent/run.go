@@ -14,6 +14,7 @@ import (
 	"github.com/yagura-hids/yagura/agent/agentd"
 	"github.com/yagura-hids/yagura/agent/central"
 	"github.com/yagura-hids/yagura/agent/config"
+	"github.com/yagura-hids/yagura/agent/program"
 	"github.com/yagura-hids/yagura/agent/uplink"
 	"github.com/yagura-hids/yagura/rules"
 )
@@ -29,12 +30,12 @@ SIGHUP reads the configuration again; a faulty one is refused, and the one in fo
 // exitNoUplink is what the unit takes for a reason not to try again: sysexits' EX_CONFIG.
 const exitNoUplink = 78
 
-func (c *runCmd) flags(f *flag.FlagSet) {
+func (c *runCmd) Flags(f *flag.FlagSet) {
 	c.places.flags(f)
 	socketFlag(f, &c.socket)
 }
 
-func (c *runCmd) run(ctx context.Context) (err error) {
+func (c *runCmd) Run(ctx context.Context) (err error) {
 	debug.SetGCPercent(50) // the agent shares its host with what the host is for
 	return service(ctx, c.serve)
 }
@@ -48,7 +49,7 @@ func (c *runCmd) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, h.Close()) }()
 	up, err := uplink.Open(h.config.Client.Uplink, uplink.Options{Agent: h.id.ID, Report: warn})
 	if err != nil {
-		return &codeError{exitNoUplink, fmt.Errorf("%w; name one in %s: <client><uplink>kinesis:STREAM</uplink></client>", err, c.conf)}
+		return &program.CodeError{Code: exitNoUplink, Err: fmt.Errorf("%w; name one in %s: <client><uplink>kinesis:STREAM</uplink></client>", err, c.conf)}
 	}
 	a := agentd.New(agentd.Options{
 		Config: h.config, Spool: h.spool, Host: h.id.Agent, Version: version, Report: warn, Databases: rules.Rootcheck,

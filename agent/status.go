@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/agentd"
+	"github.com/yagura-hids/yagura/agent/program"
 )
 
 type statusCmd struct {
@@ -23,15 +24,15 @@ type statusCmd struct {
 
 const statusHelp = `Exit codes: 0 all is well, 1 something can't be sent, or was lost, 3 the agent is not running.`
 
-func (c *statusCmd) flags(f *flag.FlagSet) {
+func (c *statusCmd) Flags(f *flag.FlagSet) {
 	socketFlag(f, &c.socket)
 	f.BoolVar(&c.json, "json", false, "show it as one JSON object")
 }
 
-func (c *statusCmd) run(ctx context.Context) error {
+func (c *statusCmd) Run(ctx context.Context) error {
 	s, err := agentd.Ask(ctx, c.socket)
 	if errors.Is(err, agentd.ErrNotRunning) {
-		return &codeError{3, fmt.Errorf("%w; start it: systemctl start yagura-agent, or yagura-agent run", err)}
+		return &program.CodeError{Code: 3, Err: fmt.Errorf("%w; start it: systemctl start yagura-agent, or yagura-agent run", err)}
 	}
 	if err != nil {
 		return err
@@ -41,14 +42,14 @@ func (c *statusCmd) run(ctx context.Context) error {
 	}
 	showStatus(os.Stdout, s)
 	if stuck(s) != "" || s.Spool.Lost.Events > 0 {
-		return &codeError{1, errors.New("")}
+		return program.Silent(1)
 	}
 	return nil
 }
 
 func showStatus(w io.Writer, s agentd.Status) {
 	line := func(label, format string, args ...any) {
-		say(w, "%-10s %s\n", label, fmt.Sprintf(format, args...))
+		program.Say(w, "%-10s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	line("agent", "%s (%s), version %s, running for %s", s.Agent, s.Name, s.Version, s.Now.Sub(s.Started).Round(time.Second))
 	line("config", "%s", s.Config)
@@ -56,16 +57,16 @@ func showStatus(w io.Writer, s agentd.Status) {
 	if !s.Sent.Last.IsZero() {
 		last = fmt.Sprintf("last %s ago", s.Now.Sub(s.Sent.Last).Round(time.Second))
 	}
-	line("sent", "%d events in %d batches, %s; %s", s.Sent.Events, s.Sent.Batches, size(s.Sent.Bytes), last)
+	line("sent", "%d events in %d batches, %s; %s", s.Sent.Events, s.Sent.Batches, program.Size(s.Sent.Bytes), last)
 	if why := stuck(s); why != "" {
 		line("trouble", "%s", why)
 	}
-	line("waiting", "%d events, %s of %s on disk", s.Spool.Events, size(s.Spool.Bytes), size(s.Spool.Max))
+	line("waiting", "%d events, %s of %s on disk", s.Spool.Events, program.Size(s.Spool.Bytes), program.Size(s.Spool.Max))
 	if s.Spool.Lost.Events > 0 {
 		line("lost", "%d events (%s) because the spool was full, from %s to %s", s.Spool.Lost.Events, s.Spool.Lost,
 			s.Spool.Lost.First.Format(time.RFC3339), s.Spool.Lost.Last.Format(time.RFC3339))
 	}
-	line("uses", "%s of memory, %.1f s of processor time", size(s.Memory), s.CPU)
+	line("uses", "%s of memory, %.1f s of processor time", program.Size(s.Memory), s.CPU)
 	for _, name := range slices.Sorted(maps.Keys(s.Parts)) {
 		showPart(line, name, s.Parts[name])
 	}
@@ -103,17 +104,4 @@ func showPart(line func(label, format string, args ...any), name string, part an
 	for _, entry := range below {
 		showPart(func(_, format string, args ...any) { line("", "  "+format, args...) }, "", entry)
 	}
-}
-
-// size writes a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%d GiB", n>>30)
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MiB", n>>20)
-	case n >= 10<<10:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d bytes", n)
 }

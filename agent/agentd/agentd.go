@@ -20,6 +20,7 @@ import (
 
 	"github.com/yagura-hids/yagura/agent/config"
 	"github.com/yagura-hids/yagura/agent/logcollector"
+	"github.com/yagura-hids/yagura/agent/sender"
 	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/agent/syscheck"
 	"github.com/yagura-hids/yagura/internal/event"
@@ -51,7 +52,7 @@ type Agent struct {
 	mu       sync.Mutex // guards what follows
 	conf     *config.Config
 	host     event.Agent
-	sent     Sent
+	sent     func() sender.Sent
 	readers  map[string]*reader
 	syscheck *syscheck.Syscheck // at work; nil if no file is watched
 }
@@ -84,7 +85,8 @@ func New(o Options) *Agent {
 		o.Host = func(context.Context) event.Agent { return event.Agent{} }
 	}
 	o.Collector.Report = o.Report
-	return &Agent{opts: o, conf: o.Config, started: o.Now(), reload: make(chan *config.Config), readers: map[string]*reader{}}
+	return &Agent{opts: o, conf: o.Config, started: o.Now(), reload: make(chan *config.Config), readers: map[string]*reader{},
+		sent: func() sender.Sent { return sender.Sent{} }}
 }
 
 // Run fills the spool until ctx ends; that is no error. Any other one means that the spool is beyond help.

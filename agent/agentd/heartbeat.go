@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/yagura-hids/yagura/agent/sender"
 	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/internal/event"
 )
@@ -30,17 +31,8 @@ type Status struct {
 	CPU     float64        `json:"cpu_seconds"`  // that the agent has used
 	Memory  int64          `json:"memory_bytes"` // that it has resident; 0 where that can't be told
 	Spool   spool.Stats    `json:"spool"`
-	Sent    Sent           `json:"sent"`
+	Sent    sender.Sent    `json:"sent"`
 	Parts   map[string]any `json:"parts,omitempty"` // what the readers tell: logs, syscheck, rootcheck
-}
-
-// Sent is what has been sent since the start.
-type Sent struct {
-	Events  uint64    `json:"events"`
-	Batches uint64    `json:"batches"`
-	Bytes   int64     `json:"bytes"` // as sent
-	Last    time.Time `json:"last,omitzero"`
-	Trouble string    `json:"trouble,omitempty"` // why nothing can be sent at the moment
 }
 
 // Status returns how the agent is now.
@@ -49,12 +41,12 @@ func (a *Agent) Status() Status {
 	defer a.mu.Unlock()
 	s := Status{
 		Type: "heartbeat", Agent: a.opts.Spool.Agent(), Name: a.host.Name, Version: a.opts.Version, Config: a.conf.Hash, Started: a.started,
-		Now: a.opts.Now(), Spool: a.opts.Spool.Stats(), Sent: a.sent, Parts: map[string]any{}, CPU: cpuSeconds(), Memory: resident(),
+		Now: a.opts.Now(), Spool: a.opts.Spool.Stats(), Sent: a.sent(), Parts: map[string]any{}, CPU: cpuSeconds(), Memory: resident(),
 	}
 	if s.Spool.Events > 0 {
 		since := a.started
-		if a.sent.Last.After(since) {
-			since = a.sent.Last
+		if s.Sent.Last.After(since) {
+			since = s.Sent.Last
 		}
 		s.Lag = s.Now.Sub(since).Seconds()
 	}

@@ -58,13 +58,7 @@ func Failed(list []Result) bool {
 
 // Run looks at everything. What can't be looked at because of an earlier failure is left out.
 func Run(ctx context.Context, o Options) []Result {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.HTTP == nil {
-		o.HTTP = http.DefaultClient
-	}
-	c := &checker{Options: o}
+	c := newChecker(o)
 	c.configuration()
 	if c.conf == nil {
 		return c.results
@@ -77,6 +71,26 @@ func Run(ctx context.Context, o Options) []Result {
 	c.central(ctx)
 	c.sandbox(ctx)
 	return c.results
+}
+
+// Sender looks at what all need that send: the state folder and its room, credentials, the clock, the uplink. Files and Host say nothing here.
+func Sender(ctx context.Context, o Options, client config.Client) []Result {
+	c := newChecker(o)
+	c.conf = &config.Config{Client: client}
+	c.state()
+	c.aws(ctx)
+	c.uplink(ctx)
+	return c.results
+}
+
+func newChecker(o Options) *checker {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.HTTP == nil {
+		o.HTTP = http.DefaultClient
+	}
+	return &checker{Options: o}
 }
 
 type checker struct {

@@ -10,6 +10,15 @@ import (
 	"github.com/yagura-hids/yagura/internal/osxml"
 )
 
+// ReadClient reads a <client> section into c, for those who send as an agent does.
+func ReadClient(e *osxml.Element, c *Client, faults *osxml.Faults) {
+	r := newReader(Host{})
+	r.config.Client = *c
+	r.client(e)
+	*c = r.config.Client
+	faults.Append(e.Pos.File, r.faults.Err())
+}
+
 func (r *reader) client(e *osxml.Element) {
 	c := &r.config.Client
 	for _, child := range e.Children {

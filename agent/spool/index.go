@@ -40,33 +40,56 @@ func Classify(ev *event.Event) Class {
 // block is some events of one class with successive numbers. On disk, under the first of these as 8 bytes, big-endian:
 //
 //	class (1) │ events (uvarint) │ bytes of text (uvarint) │ a batch as internal/codec writes it
+//
+// With the bit shared in its class, events of other agents are among them, and each one's agent stands before its location, with a NUL between.
 type block struct {
 	seq    uint64 // of the first event
 	events int
 	text   int // bytes of its texts
 	size   int // bytes on disk
 	class  Class
+	shared bool
 	data   []byte // of a fresh one
 }
 
-func newBlock(c Class, events []*event.Event, text int) (block, error) {
+const shared = 0x80
+
+// newBlock packs events, some of which may be of other agents than the spool's.
+func newBlock(agent string, c Class, events []*event.Event, text int) (block, error) {
 	first := events[0].ID
-	batch, err := codec.EncodeFast(&event.Batch{AgentID: first.Agent, Epoch: first.Epoch, Events: events})
+	head := []byte{byte(c)}
+	stored := events
+	if slices.ContainsFunc(events, func(ev *event.Event) bool { return ev.ID.Agent != agent }) {
+		head[0] |= shared
+		stored = withAgents(agent, events)
+	}
+	batch, err := codec.EncodeFast(&event.Batch{AgentID: agent, Epoch: first.Epoch, Events: stored})
 	if err != nil {
 		return block{}, err
 	}
-	head := []byte{byte(c)}
 	head = binary.AppendUvarint(head, uint64(len(events)))
 	head = binary.AppendUvarint(head, uint64(text))
 	data := append(head, batch...)
-	return block{seq: first.Seq, events: len(events), text: text, size: len(data), class: c, data: data}, nil
+	return block{seq: first.Seq, events: len(events), text: text, size: len(data), class: c, shared: head[0]&shared != 0, data: data}, nil
+}
+
+// withAgents returns events of one agent, with their own agents before their locations.
+func withAgents(agent string, events []*event.Event) []*event.Event {
+	copies, out := make([]event.Event, len(events)), make([]*event.Event, len(events))
+	for i, ev := range events {
+		copies[i] = *ev
+		copies[i].ID.Agent = agent
+		copies[i].Location = ev.ID.Agent + "\x00" + ev.Location
+		out[i] = &copies[i]
+	}
+	return out
 }
 
 // readBlock reads what newBlock wrote, without unpacking its events.
 func readBlock(k, v []byte) (b block, batch []byte, err error) {
 	b = block{size: len(v)}
-	if len(k) == 8 && len(v) > 3 && v[0] < byte(classes) {
-		b.seq, b.class = binary.BigEndian.Uint64(k), Class(v[0])
+	if len(k) == 8 && len(v) > 3 && v[0]&^shared < byte(classes) {
+		b.seq, b.class, b.shared = binary.BigEndian.Uint64(k), Class(v[0]&^shared), v[0]&shared != 0
 		events, n := binary.Uvarint(v[1:])
 		if n > 0 && events > 0 && events <= codec.MaxEvents {
 			text, m := binary.Uvarint(v[1+n:])
@@ -90,6 +113,11 @@ func (b block) read(bucket *bolt.Bucket) ([]*event.Event, error) {
 	batch, err := codec.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", b.seq, err)
+	}
+	if b.shared {
+		for _, ev := range batch.Events {
+			ev.ID.Agent, ev.Location, _ = strings.Cut(ev.Location, "\x00")
+		}
 	}
 	return batch.Events, nil
 }

@@ -27,7 +27,8 @@ const (
 // the caller stores, in buckets of its own, how far it has come. Both are on disk when Keep returns without an error. While they can't be
 // (a full disk), it tells Report once and tries again until ctx ends; remember is then called again. Other errors are remember's own.
 //
-// The ids rise in the order of the events as far as these are of one class; see [Classify].
+// The ids rise in the order of the events as far as these are of one class; see [Classify]. An event whose ID names an agent keeps it: a relay
+// keeps those of many, numbered together.
 func (s *Spool) Keep(ctx context.Context, events []*event.Event, remember func(tx *bolt.Tx) error) error {
 	return s.keepAll(ctx, events, 0, remember)
 }
@@ -125,12 +126,15 @@ func (s *Spool) encode(events []*event.Event, st *state) ([]block, error) {
 		for len(list) > 0 {
 			n, size, places := 0, 0, 0
 			for n < len(list) && n < blockEvents && size+places < blockBytes {
-				list[n].ID = event.ID{Agent: st.Agent, Epoch: st.Epoch, Seq: st.Seq + uint64(n) + 1}
+				list[n].ID = event.ID{Agent: list[n].ID.Agent, Epoch: st.Epoch, Seq: st.Seq + uint64(n) + 1}
+				if list[n].ID.Agent == "" {
+					list[n].ID.Agent = st.Agent
+				}
 				size += len(list[n].Text) + 1
 				places += len(list[n].Location)
 				n++
 			}
-			f, err := newBlock(Class(c), list[:n], size)
+			f, err := newBlock(st.Agent, Class(c), list[:n], size)
 			if err != nil {
 				return nil, err
 			}
@@ -147,8 +151,8 @@ func (s *Spool) fit(ev *event.Event) {
 	text, cut := event.Clip(ev.Text)
 	ev.Text, ev.Cut = text, ev.Cut || cut
 	ev.Location = strings.ToValidUTF8(ev.Location, "\uFFFD")
-	if len(ev.Location) > codec.MaxLocation {
-		ev.Location = strings.ToValidUTF8(ev.Location[:codec.MaxLocation], "")
+	if most := codec.MaxLocation - codec.MaxName - 1; len(ev.Location) > most { // room for its agent
+		ev.Location = strings.ToValidUTF8(ev.Location[:most], "")
 	}
 	if !event.Plausible(ev.Time) {
 		ev.Time = s.opts.Now()

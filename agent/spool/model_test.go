@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,7 +29,7 @@ func TestModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { s.Close() }()
-		w := &world{given: map[string]bool{}, received: map[uint64]string{}}
+		w := &world{given: map[string]string{}, received: map[uint64]string{}}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			switch rapid.SampledFrom([]string{"keep", "keep", "keep", "next", "sent", "kill"}).Draw(t, "step") {
 			case "keep":
@@ -54,7 +55,7 @@ func TestModel(t *testing.T) {
 }
 
 type world struct {
-	given    map[string]bool
+	given    map[string]string // the agents of the texts
 	received map[uint64]string
 	last     uint64 // the highest number seen
 	told     uint64
@@ -63,11 +64,12 @@ type world struct {
 func (w *world) keep(t *rapid.T, s *spool.Spool) {
 	var events []*event.Event
 	for range rapid.IntRange(0, 4).Draw(t, "events") {
+		agent := rapid.SampledFrom([]string{"", "web/a", "web/b"}).Draw(t, "agent")
 		ev := &event.Event{
-			Kind: event.Kind(rapid.IntRange(0, 3).Draw(t, "kind")), Location: "x", Time: clock,
+			ID: event.ID{Agent: agent}, Kind: event.Kind(rapid.IntRange(0, 3).Draw(t, "kind")), Location: "x", Time: clock,
 			Text: fmt.Sprintf("%d ", len(w.given)) + filler(rapid.SampledFrom([]int{0, 100, 5_000}).Draw(t, "size")),
 		}
-		w.given[ev.Text] = true
+		w.given[ev.Text] = cmp.Or(agent, s.Agent())
 		events = append(events, ev)
 	}
 	keep(t, s, events)
@@ -85,8 +87,8 @@ func (w *world) next(t *rapid.T, s *spool.Spool, done bool) {
 		var since, all uint64
 		if n, _ := fmt.Sscanf(texts[i], "ossec: Agent spool full: %d events lost, %d since", &since, &all); n == 2 {
 			w.told = all
-		} else if !w.given[texts[i]] {
-			t.Fatalf("invented: %.60q", texts[i])
+		} else if ev.ID.Agent != w.given[texts[i]] || ev.Location != "x" {
+			t.Fatalf("invented: %s at %q: %.60q", ev.ID, ev.Location, texts[i])
 		}
 		if was, ok := w.received[ev.ID.Seq]; ok && was != texts[i] {
 			t.Fatalf("number %d is %.60q and %.60q", ev.ID.Seq, was, texts[i])

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/yagura-hids/yagura/internal/codec"
 )
 
 // Client is what an uplink needs of the SDK's client.
@@ -51,25 +53,64 @@ func (s *kinesisStream) probe(ctx context.Context) error {
 }
 
 func (s *kinesisStream) put(ctx context.Context, data []byte) error {
+	_, err := s.putAll(ctx, []codec.Encoded{{Agent: s.agent, Data: data}})
+	return err
+}
+
+// putAll tries once to store batches, at most one of an agent, and returns those that were not.
+func (s *kinesisStream) putAll(ctx context.Context, batches []codec.Encoded) (left []codec.Encoded, err error) {
 	if s.client == nil {
 		client, err := Connect(ctx)
 		if err != nil {
-			return err
+			return batches, err
 		}
 		s.client = client
 	}
-	out, err := s.client.PutRecords(ctx, &kinesis.PutRecordsInput{
-		StreamName: &s.name, Records: []types.PutRecordsRequestEntry{{Data: data, PartitionKey: &s.agent}},
-	}, once)
+	in := &kinesis.PutRecordsInput{StreamName: &s.name}
+	for i := range batches {
+		in.Records = append(in.Records, types.PutRecordsRequestEntry{Data: batches[i].Data, PartitionKey: &batches[i].Agent})
+	}
+	out, err := s.client.PutRecords(ctx, in, once)
 	switch {
 	case err != nil:
-		return putFailure(err)
-	case len(out.Records) != 1:
-		return fmt.Errorf("the answer is about %d records, sent was 1", len(out.Records))
-	case out.Records[0].ErrorCode != nil:
-		return putFailure(&smithy.GenericAPIError{Code: *out.Records[0].ErrorCode, Message: aws.ToString(out.Records[0].ErrorMessage)})
+		return batches, putFailure(err)
+	case len(out.Records) != len(batches):
+		return batches, fmt.Errorf("the answer is about %d records, sent were %d", len(out.Records), len(batches))
 	}
-	return nil
+	for i, r := range out.Records {
+		if r.ErrorCode != nil {
+			left = append(left, batches[i])
+			err = putFailure(&smithy.GenericAPIError{Code: *r.ErrorCode, Message: aws.ToString(r.ErrorMessage)})
+		}
+	}
+	var f failure
+	if errors.As(err, &f) && len(left) < len(batches) {
+		f.partly = true
+		return left, f
+	}
+	return left, err
+}
+
+// The bounds of a request, which are Kinesis's; of its bytes some are left for what is around them.
+const (
+	requestRecords = 500
+	requestBytes   = 4 << 20
+)
+
+// oneRequest takes from the batches as many as one request may hold, at most one of an agent: a request is stored in any order.
+func oneRequest(batches []codec.Encoded) (request, rest []codec.Encoded) {
+	size, has := 0, map[string]bool{}
+	for _, b := range batches {
+		n := len(b.Data) + len(b.Agent)
+		if has[b.Agent] || len(request) == requestRecords || len(request) > 0 && size+n > requestBytes {
+			has[b.Agent] = true // what comes after it waits for it
+			rest = append(rest, b)
+			continue
+		}
+		has[b.Agent] = true
+		request, size = append(request, b), size+n
+	}
+	return request, rest
 }
 
 // once keeps the SDK from trying again by itself.

@@ -20,6 +20,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"github.com/yagura-hids/yagura/internal/codec"
 )
 
 // Errors of Open and Send.
@@ -69,6 +71,7 @@ type failure struct {
 	hint      string        // what to do, if waiting doesn't mend it
 	throttled bool          // it was refused for being too fast
 	after     time.Duration // the least to wait, if the other side says so
+	partly    bool          // some of several batches were stored
 }
 
 // Error returns what happened and what to do.
@@ -158,14 +161,52 @@ func (u *Uplink) Send(ctx context.Context, data []byte) error {
 	if err != nil {
 		return u.explain(err)
 	}
+	if err := u.insist(ctx, try); err != nil {
+		return err
+	}
+	u.stats.Batches++
+	u.stats.Bytes += int64(len(data))
+	return nil
+}
+
+// SendAll is Send for batches of several agents. Those of one agent are stored in their order; a stream of Kinesis takes many in one request.
+func (u *Uplink) SendAll(ctx context.Context, batches []codec.Encoded) error {
+	s, ok := u.to.(*kinesisStream)
+	if !ok {
+		for _, b := range batches {
+			if err := u.Send(ctx, b.Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for len(batches) > 0 {
+		var request []codec.Encoded
+		request, batches = oneRequest(batches)
+		left := request
+		err := u.insist(ctx, func(ctx context.Context) (err error) {
+			left, err = s.putAll(ctx, left)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, b := range request {
+			u.stats.Batches++
+			u.stats.Bytes += int64(len(b.Data))
+		}
+	}
+	return nil
+}
+
+// insist tries until it works, a person has to act, or ctx ends. A try that got something done is a beginning anew.
+func (u *Uplink) insist(ctx context.Context, try func(ctx context.Context) error) error {
 	for failures := 0; ; {
 		err := u.try(ctx, try)
 		if err == nil {
 			if failures >= reportAfter {
 				u.opts.Report(fmt.Sprintf("%s takes batches again; nothing was lost", u.to))
 			}
-			u.stats.Batches++
-			u.stats.Bytes += int64(len(data))
 			return nil
 		}
 		var f failure
@@ -174,6 +215,9 @@ func (u *Uplink) Send(ctx context.Context, data []byte) error {
 		}
 		if f.throttled {
 			u.stats.Throttled++
+		}
+		if f.partly {
+			failures = 0
 		}
 		if failures++; failures == reportAfter {
 			u.opts.Report(fmt.Sprintf("%s: %v; trying again until it takes the batch", u.to, err))

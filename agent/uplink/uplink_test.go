@@ -44,8 +44,20 @@ func stream(t testing.TB, c *kinesis.Client) {
 	}
 }
 
-// stored returns the data of all records of the stream.
+// stored returns the data of all records of the stream, which are web1's.
 func stored(t *testing.T, c *kinesis.Client) (list []string) {
+	t.Helper()
+	for _, r := range records(t, c) {
+		if *r.PartitionKey != "web1" {
+			t.Errorf("partition key %s", *r.PartitionKey)
+		}
+		list = append(list, string(r.Data))
+	}
+	return list
+}
+
+// records returns all records of the stream.
+func records(t *testing.T, c *kinesis.Client) (list []types.Record) {
 	t.Helper()
 	it, err := c.GetShardIterator(t.Context(), &kinesis.GetShardIteratorInput{
 		StreamName: aws.String("hids"), ShardId: aws.String("shardId-000000000000"), ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
@@ -61,12 +73,7 @@ func stored(t *testing.T, c *kinesis.Client) (list []string) {
 		if len(out.Records) == 0 {
 			return list
 		}
-		for _, r := range out.Records {
-			if *r.PartitionKey != "web1" {
-				t.Errorf("partition key %s", *r.PartitionKey)
-			}
-			list = append(list, string(r.Data))
-		}
+		list = append(list, out.Records...)
 		next = out.NextShardIterator
 	}
 }
@@ -326,5 +333,50 @@ func TestConnect(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "nobody")
 	if _, err := uplink.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS_PROFILE") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Many agents' batches: each is stored, those of an agent in their order, whatever of a request is refused.
+func TestSendAllThroughFaults(t *testing.T) {
+	url := emulatedtest.Start(t, emulated.Kinesis)
+	real := client(url)
+	stream(t, real)
+	proxy, err := faults.Serve(faults.Options{
+		Target: url, Seed: 11, Now: time.Now,
+		Rates: faults.Rates{CutBefore: 0.1, Error500: 0.1, Throttle: 0.1, Partial: 0.3, CutAfter: 0.2},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	up := uplink.Kinesis(client(proxy.URL), "hids", uplink.Options{Wait: func(context.Context, time.Duration) error { return nil }})
+	var all []codec.Encoded
+	for i := range 2400 {
+		all = append(all, codec.Encoded{Agent: fmt.Sprintf("web/%03d", i%800), Data: fmt.Appendf(nil, "%03d %d", i%800, i/800)})
+	}
+	for _, part := range [][]codec.Encoded{all[:1000], all[1000:]} {
+		if err := up.SendAll(t.Context(), part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, seen := map[string]string{}, map[string]bool{}
+	for _, r := range records(t, real) {
+		text := string(r.Data)
+		if agent := "web/" + text[:3]; *r.PartitionKey != agent {
+			t.Errorf("%q under the key %s", text, *r.PartitionKey)
+		}
+		if !seen[text] && text <= last[text[:3]] {
+			t.Errorf("%q after %q", text, last[text[:3]])
+		}
+		last[text[:3]], seen[text] = max(text, last[text[:3]]), true
+	}
+	if len(seen) != len(all) {
+		t.Errorf("%d of %d batches are stored", len(seen), len(all))
+	}
+	if n := proxy.Requests()["PutRecords"]; n < 5 || n > 200 || proxy.Injected()["partial"] == 0 {
+		t.Errorf("%d requests with these faults: %v", n, proxy.Injected())
+	}
+	if s := up.Stats(); s.Batches != len(all) {
+		t.Errorf("%+v", s)
 	}
 }

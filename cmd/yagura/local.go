@@ -38,6 +38,7 @@ type localCmd struct {
 	Level int      `short:"l" default:"1" help:"Show alerts from this level on (default: ${default}); all are stored." placeholder:"N"`
 	JSON  bool     `help:"Show alerts as JSON lines."`
 	Quiet bool     `short:"q" help:"No words at the start and the end."`
+	Relay bool     `help:"Take in OSSEC's agents and syslog, too: as <remote> and <auth> of --conf say or, without it, agents on port 1514 (UDP and TCP). Their keys: yagura agents."`
 	repeatFlags
 }
 
@@ -48,7 +49,8 @@ systemd journal, watches its programs and its configuration for changes, and loo
 
   yagura local
   yagura local --file '/srv/app/log/%Y-%m-%d*.log' --level 7
-  yagura local --conf /var/ossec/etc/ossec.conf`
+  yagura local --conf /var/ossec/etc/ossec.conf
+  yagura local --relay                     an OSSEC server, for agents as they are; yagura agents add makes their keys`
 }
 
 // tryName is a log in the data folder that is always followed, so that there is one to write a first line to.
@@ -75,23 +77,33 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sp.Close()) }()
-	source, err := local.Follow(store, sp, local.FollowOptions{Report: warn})
+	var waits sync.WaitGroup // until all that is to be watched is
+	door, err := c.relay(ctx, store, sp, &waits)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, door.close()) }()
+	source, err := local.Follow(store, sp, local.FollowOptions{Report: warn, Agent: door.agent})
 	if err != nil {
 		return err
 	}
 	for _, note := range watched.Notes {
 		warn(note)
 	}
-	ready := make(chan struct{})
+	waits.Add(1)
 	agent := agentd.New(agentd.Options{
-		Config: watched, Spool: sp, Version: version, Databases: rules.Rootcheck, Report: unreadableOnce(warn), Ready: sync.OnceFunc(func() { close(ready) }),
+		Config: watched, Spool: sp, Version: version, Databases: rules.Rootcheck, Report: unreadableOnce(warn), Ready: sync.OnceFunc(waits.Done),
 		Collector: logcollector.Options{Host: c.server()},
 	})
-	welcome := c.welcome(conf, set, watched, try)
-	ctx, ended := begin(ctx, agent)
+	ctx, ended := begin(ctx, agent.Run, door.run)
+	ready := make(chan struct{})
+	go func() {
+		waits.Wait()
+		close(ready)
+	}()
 	select {
-	case <-ready: // what is written from here on will be seen
-		c.say(welcome)
+	case <-ready: // what is written and sent from here on will be seen
+		c.say(c.welcome(conf, set, watched, try, door))
 	case <-ctx.Done():
 	}
 	stats, err := local.Run(ctx, c.runOptions(local.Options{Store: store, Source: source}, conf, set))
@@ -109,17 +121,22 @@ func (c localCmd) say(text string) {
 	}
 }
 
-// begin starts the agent. The context that it returns ends with ctx, or when the agent does. The function ends the agent and tells why it ended.
-func begin(ctx context.Context, agent *agentd.Agent) (context.Context, func() error) {
+// begin starts parts. The context that it returns ends with ctx, or when one of them does. The function ends them and tells why they ended.
+func begin(ctx context.Context, parts ...func(context.Context) error) (context.Context, func() error) {
 	ctx, stop := context.WithCancel(ctx)
-	err := make(chan error, 1)
-	go func() {
-		defer stop()
-		err <- agent.Run(ctx)
-	}()
-	return ctx, func() error {
+	errs := make(chan error, len(parts))
+	for _, run := range parts {
+		go func() {
+			defer stop()
+			errs <- run(ctx)
+		}()
+	}
+	return ctx, func() (err error) {
 		stop()
-		return <-err
+		for range parts {
+			err = errors.Join(err, <-errs)
+		}
+		return err
 	}
 }
 
@@ -191,7 +208,7 @@ func touch(name string) error {
 }
 
 // welcome says what is watched, where things are, and how to see a first alert.
-func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, watched *agentconfig.Config, try string) string {
+func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, watched *agentconfig.Config, try string, door door) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "yagura %s watches %s with %d rules (ruleset %s).\n\n", version, c.server(), len(set.Rules.Rules()), set.Hash)
 	table := func(label string, lines ...string) {
@@ -210,6 +227,7 @@ func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, watched *agentc
 	if !watched.Rootcheck.Disabled {
 		table("rootkits", "their files, hidden processes and ports, and the like")
 	}
+	table("relay", door.words()...)
 	table("alerts", filepath.Join(c.Data, "alerts", "alerts.log"))
 	if conf.JSON {
 		table("", filepath.Join(c.Data, "alerts", "alerts.json"))

@@ -24,6 +24,9 @@ func (e *Engine) read() bool {
 		return false
 	case d.Kind == event.AgentState:
 		predecode.Bare(d, e.server(d.Event), e.set.Wazuh)
+		if e.readPorts() {
+			return true
+		}
 	default:
 		predecode.Split(d, e.server(d.Event), e.set.Wazuh)
 	}
@@ -100,6 +103,21 @@ func (e *Engine) readFinding() {
 		}
 	}
 	e.scan()
+}
+
+// readPorts reads what an agent tells of another host's ports, if it does; the decoder that OSSEC gives that stands before it:
+//
+//	hostinfo_modified: Host: 192.0.2.7 (), open ports: 22(tcp)
+func (e *Engine) readPorts() bool {
+	d := &e.decoded
+	name, log, _ := strings.Cut(d.Log, ": ")
+	if name != "hostinfo_new" && name != "hostinfo_modified" {
+		return false
+	}
+	d.FullLog, d.Log = log, log
+	e.report(name)
+	e.scan()
+	return true
 }
 
 // report names the decoder, one that no file declares.

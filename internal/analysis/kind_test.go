@@ -20,7 +20,8 @@ const kindRules = `<group name="k,"><rule id="1" level="0" noalert="1"><category
 <rule id="104" level="9"><if_sid>103</if_sid><field name="md5_before">^aa$</field></rule>
 <rule id="105" level="10"><if_sid>103</if_sid><match>'/etc/shadow'</match></rule>
 <rule id="106" level="5"><if_sid>103</if_sid><hostname>syscheck-registry</hostname></rule>
-<rule id="107" level="6"><category>ossec</category><decoded_as>rootcheck</decoded_as><if_fts/></rule></group>`
+<rule id="107" level="6"><category>ossec</category><decoded_as>rootcheck</decoded_as><if_fts/></rule>
+<rule id="108" level="8"><category>ossec</category><decoded_as>hostinfo_new</decoded_as></rule></group>`
 
 func kindSet(tb testing.TB) *ruleset.Set {
 	tb.Helper()
@@ -59,6 +60,9 @@ func TestKindsOfEvent(t *testing.T) {
 		{event.Rootcheck, "rootcheck", finding, 107, "rootcheck", "/bin/ls", ""}, // told anew: the agent was set up anew
 		{event.AgentState, "yagura-agent", `{"file":1}`, 0, "", "", ""},
 		{event.AgentState, "yagura-agent", "ossec: Nov 24 10:00:00", 102, "ossec", "", ""},
+		{event.AgentState, "nmap.log", "hostinfo_new: Host: 192.0.2.9 (), open ports: 22(tcp)", 108, "hostinfo_new", "", "Host: 192.0.2.9 (), open ports: 22(tcp)"},
+		{event.AgentState, "nmap.log", "hostinfo_old: Host: 192.0.2.9 ()", 0, "", "", ""},
+		{event.Log, "nmap.log", "hostinfo_new: Host: 192.0.2.9 (), open ports: 22(tcp)", 0, "", "", ""},
 		{event.Command, "df", "ossec: output: 'df': x", 102, "ossec", "", ""},
 		{event.Log, "/var/log/x", change.String(), 0, "", "", ""},
 	} {

@@ -57,16 +57,33 @@ var mayImport = map[string][]string{
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
 	"agent/spool":        {"internal/codec", "internal/event"},
+	"agent/sender":       {"agent/spool", "internal/codec", "internal/event"},
 	"agent/syscheck":     {"agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
 	"agent/rootcheck":    {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/agentd": {
-		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
+		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/sender", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
 	},
 	"agent/central": {"agent/config"},
 	"agent/host":    {"internal/event"},
 	"agent/check":   {"agent/central", "agent/config", "agent/logcollector", "agent/uplink", "internal/osxml"},
 	"agent/uplink":  {"internal/codec"},
+	"agent/program": {},
+
+	// the relay
+	"agent/relay/check": {"agent/check", "agent/relay/config", "agent/relay/socket", "internal/fleet", "internal/osxml"},
+	"agent/relay": {
+		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
+		"agent/relay/syslog", "agent/sender", "agent/spool", "internal/codec", "internal/event", "internal/fleet", "internal/wire",
+	},
+	"agent/relay/relaytest": {"internal/wire"},
+	"agent/relay/config":    {"agent/config", "internal/osxml"},
+	"agent/relay/session":   {},
+	"agent/relay/socket":    {},
+	"agent/relay/limit":     {},
+	"agent/relay/syslog":    {"agent/relay/limit", "internal/event"},
+	"agent/relay/authd":     {"agent/relay/limit", "internal/fleet", "internal/wire"},
+	"agent/relay/legacy":    {"internal/event", "internal/syscheck"},
 
 	// the relay's doors, which legacy agents and appliances come in by
 	"agent/relay/limit":  {},
@@ -97,13 +114,15 @@ var mayImport = map[string][]string{
 	"internal/emulated/lambda":       {"internal/emulated"},
 
 	// mains wire, so they may import anything
-	"cmd/yagura":                nil,
-	"agent":                     nil,
-	"functions/analyze":         nil,
-	"internal/emulated/install": {"internal/emulated"},
-	"functions/notify":          nil,
-	"packaging/build":           nil,
-	"packaging/publish":         nil,
+	"cmd/yagura":                  nil,
+	"agent":                       nil,
+	"agent/relay/cmd":             nil,
+	"agent/relay/relaytest/flood": nil,
+	"functions/analyze":           nil,
+	"internal/emulated/install":   {"internal/emulated"},
+	"functions/notify":            nil,
+	"packaging/build":             nil,
+	"packaging/publish":           nil,
 }
 
 // forbidden are imports outside the module that a package may not have, directly or through others of the module.

@@ -30,6 +30,7 @@ func NewBuilder(head event.Batch, now func() time.Time) (*Builder, error) {
 
 // Encoded is a batch as bytes.
 type Encoded struct {
+	Agent  string // whose events: the record's partition key
 	Data   []byte
 	Events int
 	Text   int64 // bytes of the events' texts, each with a line end
@@ -85,7 +86,7 @@ func (b *Builder) encode(events []*event.Event) ([]Encoded, error) {
 	batch.Events = events
 	data, err := Encode(&batch)
 	if err == nil {
-		e := Encoded{Data: data, Events: len(events)}
+		e := Encoded{Agent: batch.AgentID, Data: data, Events: len(events)}
 		for _, ev := range events {
 			e.Text += int64(len(ev.Text)) + 1
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // sections are those of OSSEC and Wazuh that belong to parts which are not here.
-var sections = words(`remote command active-response email_alerts syslog_output reports database_output agentless
+var sections = words(`relay remote command active-response email_alerts syslog_output reports database_output agentless
 	fim_maintenance
 	client_buffer anti_tampering integration wodle logging cluster socket sca vulnerability-detection vulnerability-detector indexer
 	gcp-pubsub gcp-bucket rule_test agent-upgrade task-manager wdb fluent-forward auth agent-key-polling github office365 ms-graph`)

@@ -65,4 +65,3 @@ func Fleet(ctx context.Context, dir string) (table.Table, func() error, error) {
 	}
 	return nil, nil, err
 }
-

@@ -35,6 +35,7 @@ func (s *Store) Agent(name string) (string, error) {
 // FollowOptions are the surroundings of a live source.
 type FollowOptions struct {
 	Report func(msg string)                    // tells of trouble, and of its end; nil for nothing
+	Agent  func(id string) event.Agent         // who another agent is whose events are in the spool; nil if none are
 	Retry  func(failures int) <-chan time.Time // when to ask a failed spool again; nil for 1 s, 2 s … 1 min
 }
 
@@ -107,8 +108,27 @@ func (f *follower) more(ctx context.Context) error {
 		return err
 	}
 	f.run = run
-	f.rest = slices.DeleteFunc(run.Events, func(ev *event.Event) bool { return ev.ID.Seq <= f.at.Seq || lives(ev) })
+	f.introduce(run.Events)
+	f.rest = slices.DeleteFunc(run.Events, func(ev *event.Event) bool {
+		return ev.ID.Seq <= f.at.Seq || ev.ID.Agent == f.spool.Agent() && lives(ev)
+	})
 	return nil
+}
+
+// introduce adds to other agents' events who they are.
+func (f *follower) introduce(events []*event.Event) {
+	known := map[string]*event.Agent{}
+	for _, ev := range events {
+		id := ev.ID.Agent
+		if id == f.spool.Agent() || f.Agent == nil {
+			continue
+		}
+		if known[id] == nil {
+			a := f.Agent(id)
+			known[id] = &a
+		}
+		ev.Agent = known[id]
+	}
 }
 
 // lives tells whether an event only says that the agent is there: nobody far away has to be told.

@@ -2,6 +2,7 @@ package template_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -19,6 +20,7 @@ var metrics = map[string]struct {
 	"AWS/DynamoDB": {"TableName", "AWS::DynamoDB::Table", []string{"WriteThrottleEvents", "ReadThrottleEvents", "SystemErrors"}},
 	"AWS/Kinesis": {"StreamName", "AWS::Kinesis::Stream", []string{
 		"WriteProvisionedThroughputExceeded", "ReadProvisionedThroughputExceeded", "GetRecords.IteratorAgeMilliseconds"}},
+	"AWS/NetworkELB": {"LoadBalancer", "AWS::ElasticLoadBalancingV2::LoadBalancer", []string{"HealthyHostCount", "UnHealthyHostCount"}}, // by TargetGroup, too
 }
 
 // metric is what an alarm looks at.
@@ -30,7 +32,8 @@ func looksAt(p object) []metric {
 	add := func(m any) {
 		got := metric{namespace: say(dig(m, "Namespace")), name: say(dig(m, "MetricName"))}
 		for _, d := range list(dig(m, "Dimensions")) {
-			got.dimension, got.resource = say(dig(d, "Name")), say(dig(d, "Value"))
+			got.dimension = say(dig(d, "Name"))
+			got.resource, _, _ = strings.Cut(say(dig(d, "Value")), ".") // of a name, or of an attribute
 		}
 		found = append(found, got)
 	}
@@ -105,6 +108,7 @@ func TestAlarmsMissNothing(t *testing.T) {
 		{"AWS/DynamoDB", "WriteThrottleEvents", "TableName", "AlertsTable"},
 		{"AWS/DynamoDB", "WriteThrottleEvents", "TableName", "StateTable"},
 		{"AWS/DynamoDB", "ReadThrottleEvents", "TableName", "StateTable"},
+		{"AWS/NetworkELB", "UnHealthyHostCount", "LoadBalancer", "RelayBalancer"},
 		{"Yagura/${AWS::StackName}", "RecordsSetAside", "", ""},
 	} {
 		if !slices.Contains(seen, want) {

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/yagura-hids/yagura/internal/alertstore"
-	"github.com/yagura-hids/yagura/internal/fleet"
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/fleet"
 	"github.com/yagura-hids/yagura/internal/handler"
 	"github.com/yagura-hids/yagura/internal/statestore"
 	"github.com/yagura-hids/yagura/internal/table"
@@ -78,7 +78,9 @@ func TestEnvironmentBounds(t *testing.T) {
 
 // A table is what its user says it is.
 func TestTables(t *testing.T) {
-	for name, schema := range map[string]*table.Schema{"AlertsTable": alertstore.Schema, "StateTable": statestore.Schema, "FleetTable": fleet.Schema} {
+	for name, schema := range map[string]*table.Schema{
+		"AlertsTable": alertstore.Schema, "StateTable": statestore.Schema, "FleetTable": fleet.Schema,
+	} {
 		p := properties(t, name)
 		got := table.Schema{Name: strings.TrimPrefix(say(p["TableName"]), "${AWS::StackName}-"), Expires: say(dig(p, "TimeToLiveSpecification", "AttributeName"))}
 		got.Partition, got.Sort = keys(p["KeySchema"])

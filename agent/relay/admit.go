@@ -1,0 +1,231 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/yagura-hids/yagura/agent/relay/config"
+	"github.com/yagura-hids/yagura/agent/relay/legacy"
+	"github.com/yagura-hids/yagura/agent/relay/session"
+	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/wire"
+)
+
+// mostPending is how many events wait to be kept before nothing more is admitted, and with that nothing more acknowledged: agents then stop
+// reading their logs.
+const mostPending = 8192
+
+// pending is what has been admitted and is to be kept: all of it, or nothing.
+type pending struct {
+	events   []*event.Event
+	sessions *session.Changes
+	known    *legacy.Changes
+}
+
+func (p *pending) put(tx *bolt.Tx) error {
+	if err := p.sessions.Put(tx); err != nil {
+		return err
+	}
+	return p.known.Put(tx)
+}
+
+// admitAll takes datagrams in their order and hands on what they mean, until ctx ends.
+func (r *Relay) admitAll(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	p := &pending{}
+	for {
+		arrived, ready := r.arrived, r.ready
+		if len(p.events) >= mostPending {
+			arrived = nil
+		}
+		if len(p.events) == 0 {
+			ready = nil
+		}
+		select {
+		case b := <-arrived:
+			b.opened.Wait()
+			for i := range b.packets[:b.n] {
+				r.admit(&b.packets[i], b.at, p)
+			}
+			r.free <- b
+		case <-ready:
+			p.sessions, p.known = r.sessions.Changes(), r.known.Changes()
+			r.keep <- p
+			p = &pending{}
+		case <-tick.C:
+			r.tick(r.opts.Now(), p)
+		case fn := <-r.do:
+			fn()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// keepAll keeps what was admitted until ctx ends. What waits then is lost, as if it had been on its way.
+func (r *Relay) keepAll(ctx context.Context) error {
+	for {
+		select {
+		case r.ready <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case p := <-r.keep:
+			if err := r.opts.Spool.Keep(ctx, p.events, p.put); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// admit takes one datagram.
+func (r *Relay) admit(p *packet, at time.Time, pend *pending) {
+	if p.why != accepted {
+		r.counters.refuse(p, at)
+		if p.why == unknownKey {
+			select {
+			case r.look <- struct{}{}:
+			default:
+			}
+		}
+		return
+	}
+	text := p.message.Text
+	control := wire.IsControl(text)
+	s, verdict := r.sessions.Admit(session.Arrival{
+		Key: &p.key.session, From: p.from, Seq: p.message.Seq(), Inner: p.message.Inner, Control: control, At: at,
+	})
+	if p.why = why(verdict); p.why != accepted {
+		r.counters.came[p.why].Add(1) // which the sessions tell
+		return
+	}
+	r.counters.came[accepted].Add(1)
+	h := r.host(s, p, at)
+	h.last = at
+	if seq := p.message.Seq(); seq > h.seq || verdict == session.Reset {
+		h.seq = seq
+	}
+	if control {
+		r.control(h, p, at, pend)
+		return
+	}
+	ev, err := wire.ParseEvent(text)
+	if err != nil {
+		p.why = garbage
+		r.counters.refuse(p, at)
+		return
+	}
+	m := legacy.Message{Queue: ev.Queue, Location: string(ev.Location), Text: string(ev.Text), At: at}
+	if h.waits() {
+		r.hold(h, m)
+		return
+	}
+	r.read(h, m, pend)
+}
+
+// why returns the reason for a verdict.
+func why(v session.Verdict) reason {
+	switch v {
+	case session.Accepted, session.Reset:
+		return accepted
+	case session.Replayed, session.Old:
+		return replayed
+	case session.Repeated:
+		return repeated
+	}
+	return limited
+}
+
+// takes tells whether the configuration allows the cipher.
+func (r *Relay) takes(d wire.Datagram) bool {
+	s := r.opts.Config.Secure()
+	return s == nil || s.Ciphers == config.Both || s.Ciphers == "" || (s.Ciphers == config.AES) == d.AES
+}
+
+// read makes a host's message events.
+func (r *Relay) read(h *host, m legacy.Message, pend *pending) {
+	m.Agent, m.Host = h.session.Agent, h.origin
+	res, err := r.known.Read(m)
+	r.counters.trouble("what is known of hosts", err)
+	if res.Event != nil {
+		pend.events = append(pend.events, res.Event)
+	}
+	h.note(res.Note, m.At)
+}
+
+// control takes a control message. It is acknowledged whatever it says.
+func (r *Relay) control(h *host, p *packet, at time.Time, pend *pending) {
+	h.target = target{h.order, p.on, p.from, slices.Clone(p.via), p.codec, p.message.Cipher}
+	r.send(h.target, wire.Ack)
+	text := p.message.Text
+	switch {
+	case wire.IsStartup(text):
+	case wire.IsShutdown(text):
+		h.alive = time.Time{}
+	default:
+		k, err := wire.ParseKeepalive(text)
+		if err != nil {
+			p.why = garbage
+			r.counters.refuse(p, at)
+			return
+		}
+		r.alive(h, k, at, pend)
+	}
+}
+
+// alive takes a keep-alive: who the host is, and which files it has.
+func (r *Relay) alive(h *host, k wire.Keepalive, at time.Time, pend *pending) {
+	h.news = h.news || h.alive.IsZero() || h.os != k.Uname || h.version != k.Version || h.files != k.MergedSum()
+	h.alive, h.os, h.version, h.files = at, k.Uname, k.Version, k.MergedSum()
+	r.name(h, k.Node)
+	r.offer(h)
+	r.release(h, pend)
+}
+
+// name gives a host its agent's id, once it is known who it is.
+func (r *Relay) name(h *host, node string) {
+	agent := r.sessions.Name(h.session, node)
+	h.origin = origin(agent, h.from.Addr())
+	if h.agent != agent {
+		h.agent, h.news = agent, true
+	}
+}
+
+// origin is where an agent's events come from, in OSSEC's words.
+func origin(agent string, from netip.Addr) string { return fmt.Sprintf("(%s) %s", agent, from) }
+
+// release reads what a host said before it was known.
+func (r *Relay) release(h *host, pend *pending) {
+	if h.waits() {
+		return
+	}
+	for _, m := range h.held {
+		r.read(h, m, pend)
+	}
+	h.held = nil
+}
+
+// tick looks at what time has done.
+func (r *Relay) tick(now time.Time, pend *pending) {
+	for _, h := range r.hosts {
+		if h.agent == "" && now.Sub(h.first) >= nameWithin {
+			r.name(h, "")
+			r.release(h, pend)
+		}
+	}
+	for _, s := range r.sessions.Expire(now) {
+		if h := r.byAgent(s.Agent); h != nil {
+			r.gone(h, now, pend)
+		}
+	}
+	r.showAll()
+}
