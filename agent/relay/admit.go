@@ -105,7 +105,7 @@ func (r *Relay) admit(p *packet, at time.Time, pend *pending) {
 		Key: &p.key.session, From: p.from, Seq: p.message.Seq(), Inner: p.message.Inner, Control: control, At: at,
 	})
 	if p.why = why(verdict); p.why != accepted {
-		r.counters.refuse(p, at)
+		r.counters.came[p.why].Add(1) // which the sessions tell
 		return
 	}
 	r.counters.came[accepted].Add(1)
@@ -223,7 +223,9 @@ func (r *Relay) tick(now time.Time, pend *pending) {
 		}
 	}
 	for _, s := range r.sessions.Expire(now) {
-		r.gone(s, now, pend)
+		if h := r.byAgent(s.Agent); h != nil {
+			r.gone(h, now, pend)
+		}
 	}
 	r.showAll()
 }

@@ -29,7 +29,7 @@ func (r *Relay) attend(ctx context.Context) error {
 			return r.leave()
 		}
 		for _, msg := range r.counters.taken() {
-			if err := r.Tell(ctx, msg); err != nil && ctx.Err() == nil {
+			if err := r.Tell(ctx, "ossec: Relay: "+msg); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
@@ -40,6 +40,11 @@ func (r *Relay) attend(ctx context.Context) error {
 func (r *Relay) tend(ctx context.Context) error {
 	if err := r.refresh(ctx); err != nil {
 		return err
+	}
+	for _, k := range r.counters.turned() {
+		if err := r.opts.Fleet.Used(ctx, k.ID, k.Secret); err != nil {
+			return err
+		}
 	}
 	if err := r.save(ctx); err != nil {
 		return err
@@ -90,16 +95,18 @@ func (r *Relay) save(ctx context.Context) error {
 // command tells a host what it is to be told, if it is here and no other relay has told it.
 func (r *Relay) command(ctx context.Context, c fleet.Command) error {
 	var to target
+	var last time.Time
 	r.run(ctx, func() {
-		for _, h := range r.hosts {
-			if h.agent == c.Agent && !h.alive.IsZero() {
-				to = h.target
-			}
+		if h := r.byAgent(c.Agent); h != nil {
+			to, last = h.target, h.last
 		}
 	})
 	what, forget := strings.CutPrefix(c.Text, "clear ")
 	if to.on == nil {
 		return nil // it waits
+	}
+	if h, err := r.opts.Fleet.Host(ctx, c.Agent); err == nil && h.Relay != r.opts.Name && h.Last.After(last) {
+		return nil // it has gone to another relay
 	}
 	mine, err := r.opts.Fleet.Told(ctx, c.ID, r.opts.Name)
 	if err != nil || !mine {

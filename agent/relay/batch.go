@@ -162,8 +162,8 @@ func (r *Relay) openWith(p *packet, d wire.Datagram, k *key, o *opener, at time.
 	m, err := codec.Open(d, wire.MaxWazuh, &o.scratch)
 	switch {
 	case k.before == nil:
-	case err == nil && !k.Many:
-		k.renewed.Store(true) // its one host has the new secret
+	case err == nil && !k.Many && !k.renewed.Swap(true): // its one host has the new secret
+		r.counters.used(k)
 	case err != nil && !k.renewed.Load() && at.Before(k.Until):
 		codec = k.before
 		m, err = codec.Open(d, wire.MaxWazuh, &o.scratch)

@@ -37,9 +37,9 @@ var reasonWords = [reasons]string{
 	wrongSource: "wrong source - the key that it names is not for that address",
 	wrongCipher: "wrong cipher - crypto_accept doesn't allow it",
 	wrongKey:    "wrong key - it doesn't open with the key that it names, or was damaged; see that the agent's client.keys is the one of yagura agents extract-key",
-	replayed:    "heard before - its counters are not above what the host sent already",
-	repeated:    "heard elsewhere - the same datagram came from another address, maybe played by somebody",
-	limited:     "beyond a limit - of hosts or of new ones",
+	replayed:    "heard before",
+	repeated:    "heard elsewhere",
+	limited:     "beyond a limit - so many connections at a time are too many",
 }
 
 // counters count what came, and say it, each kind once a minute.
@@ -54,6 +54,7 @@ type counters struct {
 	mu       sync.Mutex
 	troubles map[string]string // what is wrong, by where
 	alerts   []string          // to be kept as events by who attends
+	renewed  []*key            // whose new secret was used
 }
 
 func (c *counters) init(report func(string), tell func(context.Context, string) error) {
@@ -67,16 +68,12 @@ func (c *counters) refuse(p *packet, now time.Time) {
 	if p.key != nil {
 		name = fmt.Sprintf(" (key %s, %s)", p.key.ID, p.key.Name)
 	}
-	report := c.report
-	if p.why == repeated {
-		report = c.limit
-	}
-	c.lines[p.why].Tell(now, report, "relay: from %s%s: %s", p.from, name, reasonWords[p.why])
+	c.lines[p.why].Tell(now, c.report, "relay: from %s%s: %s", p.from, name, reasonWords[p.why])
 }
 
-// limit takes what session says of a limit that was hit, or of counters that went back: it becomes an event.
-func (c *counters) limit(msg string) {
-	c.report(msg)
+// alert takes what is to become an event: of limits, replays, counters that went back.
+func (c *counters) alert(msg string) {
+	c.say(msg)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.alerts) < 1000 {
@@ -84,12 +81,30 @@ func (c *counters) limit(msg string) {
 	}
 }
 
+func (c *counters) say(msg string) { c.report("relay: " + msg) }
+
 // taken returns the alerts that wait.
 func (c *counters) taken() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := c.alerts
 	c.alerts = nil
+	return list
+}
+
+// used notes that a host has used its key's new secret.
+func (c *counters) used(k *key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.renewed = append(c.renewed, k)
+}
+
+// turned returns the keys whose new secret was used since the last call.
+func (c *counters) turned() []*key {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := c.renewed
+	c.renewed = nil
 	return list
 }
 

@@ -30,15 +30,15 @@ func (s *Store) Keys(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
-// Key returns the key of that id, or of that name if no key has it for an id.
+// Key returns the key of that id, or of that name if no key in force has it for an id.
 func (s *Store) Key(ctx context.Context, idOrName string) (Key, error) {
+	unknown := fmt.Errorf("%w: no key in force has the id or the name %q", ErrUnknown, idOrName)
 	if id(idOrName) != 0 {
-		switch k, err := s.keyOf(ctx, idOrName); {
-		case err != nil:
-			return Key{}, err
-		case k != nil && k.Removed.IsZero():
-			return *k, nil
+		k, err := s.inForce(ctx, idOrName)
+		if !errors.Is(err, ErrUnknown) {
+			return k, err
 		}
+		unknown = err
 	}
 	if BadName(idOrName) == "" {
 		items, err := s.table.Get(ctx, Schema, []table.Key{nameKey(idOrName)})
@@ -49,7 +49,7 @@ func (s *Store) Key(ctx context.Context, idOrName string) (Key, error) {
 			return s.inForce(ctx, id)
 		}
 	}
-	return Key{}, fmt.Errorf("%w: no key in force has the id or the name %q", ErrUnknown, idOrName)
+	return Key{}, unknown
 }
 
 // keyOf returns the key that has an id or had it, nil if there is none.

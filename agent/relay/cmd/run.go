@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/yagura-hids/yagura/agent/program"
+	"github.com/yagura-hids/yagura/agent/relay"
 	"github.com/yagura-hids/yagura/agent/relay/config"
 	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/agent/uplink"
@@ -43,12 +44,12 @@ func (c *runCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	r, err := newCore(ctx, conf, s, store, c.state, up)
+	r, err := newRelay(ctx, conf, s, store, c.state)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	return c.together(ctx, r)
+	return c.together(ctx, r, up)
 }
 
 // configure reads what is to be done, and where to send.
@@ -85,7 +86,7 @@ func readConfig(file string) (*config.Config, error) {
 }
 
 // together runs the relay's parts until ctx ends or one of them fails.
-func (c *runCmd) together(ctx context.Context, r *core) error {
+func (c *runCmd) together(ctx context.Context, r *relay.Relay, up *uplink.Uplink) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -99,9 +100,9 @@ func (c *runCmd) together(ctx context.Context, r *core) error {
 		})
 	}
 	part(r.Run)
-	part(r.sender.Run)
+	part(func(ctx context.Context) error { return r.Send(ctx, up.SendAll) })
 	wait.Go(func() {
-		if err := serveStatus(ctx, c.socket, func() any { return r.status() }); err != nil {
+		if err := serveStatus(ctx, c.socket, func() any { return r.Status() }); err != nil {
 			warn(err.Error() + "; yagura-relay status will not work while this runs")
 		}
 	})

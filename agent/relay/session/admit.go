@@ -271,7 +271,7 @@ func (s *Sessions) stray(ks *keyState, x *Session, a *Arrival) {
 		return
 	}
 	ks.strays, ks.told = 0, a.At
-	s.opts.Report(fmt.Sprintf("key %s (%s): %s and %s both use it, each with counters of its own, so that what one says is refused while the other is heard; "+
+	s.opts.Alert(fmt.Sprintf("key %s (%s): %s and %s both use it, each with counters of its own, so that what one says is refused while the other is heard; "+
 		"if both are yours make it a key of many hosts (--many), or give each its own", a.Key.ID, a.Key.Name, x.heard.Addr(), a.From.Addr()))
 }
 

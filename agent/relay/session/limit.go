@@ -62,8 +62,12 @@ type about struct {
 	key     string
 }
 
-// note remembers what happened, and tells it if it wasn't told lately.
+// note remembers what happened, and tells it if it wasn't told lately. Hosts of one image that start together may say the same: their counters
+// are, the words are, and of the random number there are 65536. The one that is refused says it again with another number.
 func (s *Sessions) note(v Verdict, a *Arrival) {
+	if v == Repeated && a.Control {
+		return
+	}
 	id := about{v, a.Key.ID}
 	n := s.notices[id]
 	if n == nil {
@@ -84,7 +88,11 @@ func (s *Sessions) tell(v Verdict, n *notice, now time.Time) {
 	if n.times > 1 {
 		times = fmt.Sprintf(", %d times since it was told last", n.times)
 	}
-	s.opts.Report(fmt.Sprintf("key %s (%s): %s: from %s%s%s", n.key.ID, n.key.Name, v, n.from, times, advice[v]))
+	tell := s.opts.Alert
+	if v == Replayed || v == Old {
+		tell = s.opts.Report
+	}
+	tell(fmt.Sprintf("key %s (%s): %s: from %s%s%s", n.key.ID, n.key.Name, v, n.from, times, advice[v]))
 	n.times, n.told = 0, now
 }
 

@@ -41,6 +41,9 @@ func Open(view func(func(*bolt.Tx) error) error, dir string, o Options) (*Sessio
 	if s.opts.MaxBytes == 0 {
 		s.opts.MaxBytes = defaultBytes
 	}
+	if s.opts.Alert == nil {
+		s.opts.Alert = func(string) {}
+	}
 	if s.opts.Report == nil {
 		s.opts.Report = func(string) {}
 	}

@@ -29,7 +29,8 @@ func (l *Listener) enlarge() {
 func (l *Listener) readDatagrams(ctx context.Context) error {
 	buf := make([]byte, 1<<16)
 	var dropped uint64
-	for count := 1; ; count++ {
+	var asked time.Time // of the kernel, for its count
+	for {
 		n, from, err := l.udp.ReadFromUDPAddrPort(buf)
 		switch {
 		case ctx.Err() != nil && err != nil:
@@ -44,8 +45,8 @@ func (l *Listener) readDatagrams(ctx context.Context) error {
 		if source := plain(from.Addr()); l.admits(source) {
 			l.push(source, buf[:n], false)
 		}
-		if count%1024 == 0 {
-			dropped = l.tellDropped(dropped)
+		if now := l.o.Now(); now.Sub(asked) >= time.Second {
+			asked, dropped = now, l.tellDropped(dropped)
 		}
 	}
 }
