@@ -86,9 +86,6 @@ var mayImport = map[string][]string{
 	"agent/relay/legacy":    {"internal/event", "internal/syscheck"},
 
 	// the relay's doors, which legacy agents and appliances come in by
-	"agent/relay/limit":  {},
-	"agent/relay/syslog": {"agent/relay/limit", "internal/event"},
-	"agent/relay/authd":  {"agent/relay/limit", "internal/fleet"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
