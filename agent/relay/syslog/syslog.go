@@ -202,10 +202,10 @@ func (l *Listener) take(ctx context.Context) error {
 
 // unlessEnded returns err, but nil when ctx has ended, which is then why.
 func unlessEnded(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // takeRest gives what was read when it all ended, unless Take has failed.
