@@ -164,8 +164,9 @@ type agent struct {
 	port uint16
 	node string
 	seq  uint64
-	made int // messages: what its random numbers are for
-	salt int // of its life
+	made int  // messages: what its random numbers are for
+	salt int  // of its life
+	told bool // who it is, in this life
 }
 
 func newAgent(key *session.Key, ip string, port uint16, node string) *agent {
