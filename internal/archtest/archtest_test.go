@@ -81,14 +81,9 @@ var mayImport = map[string][]string{
 	"agent/relay/session":   {},
 	"agent/relay/socket":    {},
 	"agent/relay/limit":     {},
-	"agent/relay/syslog":    {"agent/relay/limit", "internal/event"},
+	"agent/relay/syslog":    {"agent/relay/limit", "agent/relay/socket", "internal/event"},
 	"agent/relay/authd":     {"agent/relay/limit", "internal/fleet", "internal/wire"},
 	"agent/relay/legacy":    {"internal/event", "internal/syscheck"},
-
-	// the relay's doors, which legacy agents and appliances come in by
-	"agent/relay/limit":  {},
-	"agent/relay/syslog": {"agent/relay/limit", "internal/event"},
-	"agent/relay/authd":  {"agent/relay/limit", "internal/fleet"},
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {

@@ -101,7 +101,7 @@ func (d *door) close() error {
 // until polls for a condition.
 func (d *door) until(what string, is func() bool) {
 	d.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Microsecond) {
 		d.mu.Lock()
 		ok := is()
 		d.mu.Unlock()
@@ -286,6 +286,30 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
+// The end comes though Take waits, and readers for it.
+func TestEndWithAFullQueue(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		d := open(t, syslog.Options{Network: network}, func(d *door) { d.hold = make(chan struct{}) })
+		conn := d.dial()
+		d.until("a full queue", func() bool {
+			conn.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+			for range 100 {
+				io.WriteString(conn, "hello\n")
+			}
+			return d.Waiting() >= syslog.MaxQueued
+		})
+		d.end()
+		d.until("another Take", func() bool { return d.asked == 2 })
+		close(d.hold)
+		if err := d.close(); err != nil {
+			t.Error(err)
+		}
+		if len(d.got) < syslog.MaxQueued {
+			t.Errorf("%s: %d messages", network, len(d.got))
+		}
+	}
+}
+
 // What was read before the end is still given.
 func TestEndGivesWhatWasRead(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
@@ -393,10 +417,12 @@ func TestDropped(t *testing.T) {
 	}
 	d := open(t, syslog.Options{Network: "udp"}, func(d *door) { d.hold = make(chan struct{}) })
 	conn := d.dial()
-	for range 1000 {
-		d.send(conn, long[:60_000])
-	}
-	d.until("drops", func() bool { return d.Stats().Dropped > 0 })
+	d.until("drops", func() bool {
+		for range 100 {
+			d.send(conn, long[:60_000])
+		}
+		return d.Stats().Dropped > 0
+	})
 	close(d.hold)
 	d.until("a line", func() bool {
 		d.send(conn, "x")
