@@ -205,10 +205,12 @@ func (l *Listener) take(ctx context.Context) error {
 
 // unlessEnded returns err, but nil when ctx has ended, which is then why.
 func unlessEnded(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 // takeRest gives what was read when it all ended, unless Take has failed.
