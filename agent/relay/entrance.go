@@ -91,7 +91,7 @@ func (r *Relay) heardSyslog(m syslog.Message) {
 func (r *Relay) listenAuth(ctx context.Context) (_ door, err error) {
 	c := r.opts.Config.Auth
 	o := authd.Options{
-		Address: address(r.home(), c.Port), UseSource: c.UseSourceIP, Report: r.opts.Report, Now: r.opts.Now,
+		Address: address(r.home(), c.Port), UseSource: c.UseSourceIP, OldTLS: c.OldTLS, Report: r.opts.Report, Now: r.opts.Now,
 		Enrol: func(ctx context.Context, q fleet.Request) (fleet.Key, error) {
 			k, err := r.opts.Fleet.Enrol(ctx, q)
 			select {

@@ -81,7 +81,7 @@ var mayImport = map[string][]string{
 	"agent/relay/session":   {},
 	"agent/relay/socket":    {},
 	"agent/relay/limit":     {},
-	"agent/relay/syslog":    {"agent/relay/limit", "internal/event"},
+	"agent/relay/syslog":    {"agent/relay/limit", "agent/relay/socket", "internal/event"},
 	"agent/relay/authd":     {"agent/relay/limit", "internal/fleet", "internal/wire"},
 	"agent/relay/legacy":    {"internal/event", "internal/syscheck"},
 

@@ -104,6 +104,9 @@ func Listen(o Options) (*Server, error) {
 	if s.listener, err = net.Listen("tcp", o.Address); err != nil {
 		return nil, fmt.Errorf("authd: %w", err)
 	}
+	if len(o.Password) > MaxPassword {
+		o.Report(fmt.Sprintf("authd %s: the password has more than %d characters, of which OSSEC's agent-auth sends no more: only Wazuh's agents can enrol", s.Addr(), MaxPassword))
+	}
 	return s, nil
 }
 

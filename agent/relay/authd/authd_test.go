@@ -7,178 +7,22 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	bbolt "go.etcd.io/bbolt"
-
 	"github.com/yagura-hids/yagura/agent/relay/authd"
 	"github.com/yagura-hids/yagura/internal/fleet"
-	"github.com/yagura-hids/yagura/internal/table/bolt"
 	"github.com/yagura-hids/yagura/internal/wire"
 )
-
-// certificate is made once: RSA takes its time.
-var certificate = sync.OnceValues(func() (tls.Certificate, error) {
-	dir, err := os.MkdirTemp("", "authd")
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	defer os.RemoveAll(dir)
-	cert, _, err := authd.Certificate(dir, []string{"relay.example.org", "127.0.0.1"}, time.Now())
-	return cert, err
-})
-
-// office is a server at work.
-type office struct {
-	*authd.Server
-	t     *testing.T
-	store *fleet.Store
-	end   context.CancelFunc
-	done  chan error
-
-	mu    sync.Mutex
-	lines []string
-}
-
-func open(t *testing.T, o authd.Options, change func(*office)) *office {
-	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "fleet.db"), 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	of := &office{t: t, store: fleet.New(bolt.New(db), fleet.Options{}), done: make(chan error, 1)}
-	if o.Cert, err = certificate(); err != nil {
-		t.Fatal(err)
-	}
-	o.Address = "127.0.0.1:0"
-	if o.Enrol == nil {
-		o.Enrol = of.store.Enrol
-	}
-	o.Report = func(line string) {
-		of.mu.Lock()
-		defer of.mu.Unlock()
-		of.lines = append(of.lines, line)
-	}
-	if of.Server, err = authd.Listen(o); err != nil {
-		t.Fatal(err)
-	}
-	of.Bound(1000, 1000, 20*time.Second, time.Millisecond)
-	if change != nil {
-		change(of)
-	}
-	ctx, end := context.WithCancel(t.Context())
-	of.end = end
-	go func() { of.done <- of.Serve(ctx) }()
-	t.Cleanup(end)
-	return of
-}
-
-// close ends the server.
-func (of *office) close() {
-	of.t.Helper()
-	of.end()
-	select {
-	case err := <-of.done:
-		if err != nil {
-			of.t.Error(err)
-		}
-	case <-time.After(20 * time.Second):
-		of.t.Fatal("Serve doesn't end")
-	}
-}
-
-// until polls for a condition.
-func (of *office) until(is func() bool) {
-	of.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			of.t.Fatalf("it doesn't happen: %+v", of.Stats())
-		}
-	}
-}
-
-func (of *office) dial(c *tls.Config) (*tls.Conn, error) {
-	c.InsecureSkipVerify = c.RootCAs == nil
-	d := tls.Dialer{Config: c, NetDialer: &net.Dialer{Timeout: 20 * time.Second}}
-	conn, err := d.DialContext(of.t.Context(), "tcp", of.Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	of.t.Cleanup(func() { conn.Close() })
-	return conn.(*tls.Conn), conn.SetDeadline(time.Now().Add(20 * time.Second))
-}
-
-// tap remembers what kind the last record of TLS was that came through it, as long as each is read whole.
-type tap struct {
-	net.Conn
-	rest, kind []byte
-}
-
-func (t *tap) Read(b []byte) (int, error) {
-	n, err := t.Conn.Read(b)
-	for t.rest = append(t.rest, b[:n]...); len(t.rest) >= 5; {
-		end := 5 + int(t.rest[3])<<8 + int(t.rest[4])
-		if len(t.rest) < end {
-			break
-		}
-		t.kind, t.rest = t.rest[:1], t.rest[end:]
-	}
-	return n, err
-}
-
-const alert = 21 // a record's kind; in TLS 1.2 it can be seen
-
-// ask sends a request and returns what comes, each record a text, and whether the connection was ended as TLS wants it, not just closed.
-func (of *office) ask(request string) (records []string, ended bool) {
-	of.t.Helper()
-	raw, err := net.Dial("tcp", of.Addr().String())
-	if err != nil {
-		of.t.Fatal(err)
-	}
-	defer raw.Close()
-	raw.SetDeadline(time.Now().Add(20 * time.Second))
-	through := &tap{Conn: raw}
-	conn := tls.Client(through, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}) //nolint:gosec // the test's own
-	if _, err := io.WriteString(conn, request); err != nil {
-		return nil, false
-	}
-	for buf := make([]byte, 4096); ; {
-		n, err := conn.Read(buf)
-		if n > 0 {
-			records = append(records, string(buf[:n]))
-		}
-		if err != nil {
-			return records, len(through.kind) > 0 && through.kind[0] == alert
-		}
-	}
-}
-
-// want asks and compares what comes with patterns. The answer to a host that gets a key is ended; all others break off, as OSSEC's do.
-func (of *office) want(request string, pattern ...string) {
-	of.t.Helper()
-	records, ended := of.ask(request)
-	ok := len(records) == len(pattern)
-	for i := range min(len(records), len(pattern)) {
-		ok = ok && regexp.MustCompile("^(?:"+pattern[i]+")$").MatchString(records[i])
-	}
-	if key := len(pattern) == 1; !ok || key != ended {
-		of.t.Errorf("%q: got %q (ended: %v), want %q", request, records, ended, pattern)
-	}
-}
 
 const unable = "ERROR: Unable to add agent.\n\n"
 
@@ -402,6 +246,14 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
+func TestLongPassword(t *testing.T) {
+	of := open(t, authd.Options{Password: strings.Repeat("x", authd.MaxPassword+1)}, nil)
+	of.close()
+	if len(of.lines) != 1 || !strings.Contains(of.lines[0], "more than 32 characters") {
+		t.Errorf("%q", of.lines)
+	}
+}
+
 func TestListenRefuses(t *testing.T) {
 	for want, o := range map[string]authd.Options{
 		"there is no password": {Address: "127.0.0.1:0"}, "listen tcp": {Address: "192.0.2.1:0", NoPassword: true},
@@ -409,58 +261,6 @@ func TestListenRefuses(t *testing.T) {
 		if _, err := authd.Listen(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
-	}
-}
-
-func TestCertificate(t *testing.T) {
-	dir := t.TempDir()
-	first, made, err := authd.Certificate(dir, []string{"relay.example.org", "192.0.2.1"}, time.Now())
-	if err != nil || !made {
-		t.Fatal(made, err)
-	}
-	if key, ok := first.PrivateKey.(*rsa.PrivateKey); !ok || key.N.BitLen() != 2048 || first.Leaf.VerifyHostname("relay.example.org") != nil || first.Leaf.VerifyHostname("192.0.2.1") != nil {
-		t.Error("want RSA 2048 for both names")
-	}
-	keyFile := filepath.Join(dir, authd.KeyFile)
-	if info, err := os.Stat(keyFile); err != nil || info.Mode() != 0o600 {
-		t.Error(info.Mode(), err)
-	}
-	if again, made, err := authd.Certificate(dir, nil, time.Now()); err != nil || made || !again.Leaf.Equal(first.Leaf) {
-		t.Error("it isn't kept", made, err)
-	}
-	// Killed between the two files.
-	os.Remove(filepath.Join(dir, authd.CertFile))
-	if again, made, err := authd.Certificate(dir, nil, time.Now()); err != nil || !made || !again.PrivateKey.(*rsa.PrivateKey).Equal(first.PrivateKey) {
-		t.Error("the key isn't kept", made, err)
-	}
-	os.Remove(keyFile)
-	if _, _, err := authd.Certificate(dir, nil, time.Now()); err == nil || !strings.Contains(err.Error(), "without sslmanager.cert and sslmanager.key a new one is made") {
-		t.Error(err)
-	}
-	os.Remove(filepath.Join(dir, authd.CertFile))
-	os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY"}), 0o600)
-	if _, _, err := authd.Certificate(dir, nil, time.Now()); err == nil {
-		t.Error("a strange key was taken")
-	}
-}
-
-func TestPassword(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "authd.pass")
-	first, made, err := authd.Password(path)
-	if err != nil || !made || !regexp.MustCompile("^[0-9a-f]{32}$").MatchString(first) {
-		t.Fatal(first, made, err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
-		t.Error(info.Mode(), err)
-	}
-	for content, want := range map[string]string{"": "", "\nx\n": "", "secret": "secret", "open sesame\r\nmore\n": "open sesame"} {
-		os.WriteFile(path, []byte(content), 0o600)
-		if got, made, err := authd.Password(path); got != want || made || (err == nil) != (want != "") {
-			t.Errorf("%q: %q %v %v", content, got, made, err)
-		}
-	}
-	if _, _, err := authd.Password(filepath.Join(path, "x")); err == nil {
-		t.Error("no error")
 	}
 }
 

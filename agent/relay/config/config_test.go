@@ -52,6 +52,7 @@ const whole = `<!-- a server's -->
     <ssl_manager_cert>sslmanager.cert</ssl_manager_cert>
     <ssl_manager_key>sslmanager.key</ssl_manager_key>
     <ssl_agent_ca>ca.pem</ssl_agent_ca>
+    <ssl_auto_negotiate>yes</ssl_auto_negotiate>
   </auth>
   <client>
     <uplink>kinesis:hids</uplink>
@@ -103,7 +104,7 @@ func TestWhole(t *testing.T) {
 		},
 		Auth: config.Auth{
 			Enabled: true, Port: 1615, UseSourceIP: true, Password: "file:" + filepath.Join(dir, "authd.pass"),
-			Certificate: filepath.Join(dir, "sslmanager.cert"), Key: filepath.Join(dir, "sslmanager.key"), CA: filepath.Join(dir, "ca.pem"),
+			Certificate: filepath.Join(dir, "sslmanager.cert"), Key: filepath.Join(dir, "sslmanager.key"), CA: filepath.Join(dir, "ca.pem"), OldTLS: true,
 		},
 		Client: agent.Client{Uplink: "kinesis:hids", Region: "eu-central-1", SpoolSize: 2 << 30, Gather: 2 * time.Second},
 		Relay:  config.Relay{Name: "relay-1", Fleet: "hids-fleet", HealthPort: 1516, StrictFreshness: true},
