@@ -126,7 +126,7 @@ destroy: sam-tools ## Delete the stack from AWS, after asking. Alerts and failed
 	$(SAM) delete $(DEPLOYFLAGS)
 
 .PHONY: packages
-packages: need-go ## Build the agent's packages (deb, rpm, zip for Windows) and SHA256SUMS into dist/.
+packages: need-go ## Build the packages of agent and relay (deb, rpm, the agent's zip for Windows) and SHA256SUMS into dist/.
 	$(GO) run ./packaging/build "$(VERSION)" dist
 
 .PHONY: packages-test
@@ -135,7 +135,7 @@ packages-test: packages ## Try the packages in clean systems, booted for it: ins
 	packaging/test.sh dist .cache/packages-older
 
 .PHONY: publish-agent
-publish-agent: need-bucket packages ## Upload the packages, which the template's SSM document installs: make publish-agent BUCKET=NAME
+publish-agent: need-bucket packages ## Upload the packages, which the template's SSM document and relays install: make publish-agent BUCKET=NAME
 	$(GO) run ./packaging/publish "$(BUCKET)" dist
 
 .PHONY: need-bucket
@@ -162,5 +162,5 @@ need-race: need-go
 
 need-systemd:
 	@command -v systemd-analyze >/dev/null || { \
-		echo "make: systemd-analyze, which judges the agent's unit, is not installed. It need not run. Install it:"; \
+		echo "make: systemd-analyze, which judges the units, is not installed. It need not run. Install it:"; \
 		echo "  Debian, Ubuntu: apt install systemd    Amazon Linux, Fedora: dnf install systemd"; exit 1; }

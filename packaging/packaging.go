@@ -1,7 +1,8 @@
-// Package packaging makes the agent's packages, and brings them where hosts get them.
+// Package packaging makes the packages of the agent and the relay, and brings them where hosts get them.
 //
 //	./agent ─ go build ─► yagura-agent ─ nfpm (nfpm.yaml) ─► .deb .rpm   linux/amd64, linux/arm64
 //	                                   └ zip             ─► .zip         windows/amd64
+//	./agent/relay/cmd ──► yagura-relay ─ nfpm (relay/nfpm.yaml) ─► .deb .rpm
 //	                                            all of them ─► SHA256SUMS
 //
 //	s3://BUCKET/yagura-agent/VERSION/…      packages and SHA256SUMS; once there, never changed
@@ -50,25 +51,42 @@ func Version(describe string, date time.Time) string {
 	return m[1] + strings.ReplaceAll(m[4], "-", ".")
 }
 
-// target is a system that the agent is built for, and the package for it.
+// product is a program of its own.
+type product struct {
+	name   string
+	source string // its main's folder
+	nfpm   string // what is in its packages
+}
+
+var (
+	agent = product{"yagura-agent", "./agent", "packaging/nfpm.yaml"}
+	relay = product{"yagura-relay", "./agent/relay/cmd", "packaging/relay/nfpm.yaml"}
+)
+
+// target is a system that a product is built for, and the package for it.
 type target struct {
+	product
 	system, arch string
 	file         string // its name, with VERSION for the version
 }
 
 // targets have the names that dpkg and rpm give to packages.
 var targets = []target{
-	{"linux", "amd64", "yagura-agent_VERSION_amd64.deb"},
-	{"linux", "arm64", "yagura-agent_VERSION_arm64.deb"},
-	{"linux", "amd64", "yagura-agent-VERSION-1.x86_64.rpm"},
-	{"linux", "arm64", "yagura-agent-VERSION-1.aarch64.rpm"},
-	{"windows", "amd64", "yagura-agent_VERSION_windows_amd64.zip"},
+	{agent, "linux", "amd64", "yagura-agent_VERSION_amd64.deb"},
+	{agent, "linux", "arm64", "yagura-agent_VERSION_arm64.deb"},
+	{agent, "linux", "amd64", "yagura-agent-VERSION-1.x86_64.rpm"},
+	{agent, "linux", "arm64", "yagura-agent-VERSION-1.aarch64.rpm"},
+	{agent, "windows", "amd64", "yagura-agent_VERSION_windows_amd64.zip"},
+	{relay, "linux", "amd64", "yagura-relay_VERSION_amd64.deb"},
+	{relay, "linux", "arm64", "yagura-relay_VERSION_arm64.deb"},
+	{relay, "linux", "amd64", "yagura-relay-VERSION-1.x86_64.rpm"},
+	{relay, "linux", "arm64", "yagura-relay-VERSION-1.aarch64.rpm"},
 }
 
 // program is the name of a target's program in the folder that [Release.Pack] reads.
-func (t target) program() string { return "yagura-agent-" + t.system + "-" + t.arch }
+func (t target) program() string { return t.name + "-" + t.system + "-" + t.arch }
 
-// Build builds the agent for all targets, and packs it.
+// Build builds the programs for all targets, and packs them.
 func (r *Release) Build(ctx context.Context) error {
 	programs, err := os.MkdirTemp("", "yagura-packages-")
 	if err != nil {
@@ -80,15 +98,15 @@ func (r *Release) Build(ctx context.Context) error {
 		if _, err := os.Stat(out); err == nil {
 			continue
 		}
-		build := []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version=" + r.Version, "-o", out, "./agent"}
+		build := []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version=" + r.Version, "-o", out, t.source}
 		if err := r.run(ctx, []string{"GOOS=" + t.system, "GOARCH=" + t.arch, "CGO_ENABLED=0"}, build); err != nil {
-			return fmt.Errorf("build the agent for %s/%s: %w", t.system, t.arch, err)
+			return fmt.Errorf("build %s for %s/%s: %w", t.name, t.system, t.arch, err)
 		}
 	}
 	return r.Pack(ctx, programs)
 }
 
-// Pack makes the packages of the programs in a folder, whose names are yagura-agent-SYSTEM-ARCHITECTURE. Packages that were in Dir before go.
+// Pack makes the packages of the programs in a folder, whose names are PRODUCT-SYSTEM-ARCHITECTURE. Packages that were in Dir before go.
 func (r *Release) Pack(ctx context.Context, programs string) error {
 	if err := r.clear(); err != nil {
 		return err
@@ -129,7 +147,7 @@ func (r *Release) nfpm(ctx context.Context, t target, program, file string) erro
 		return err
 	}
 	kind := strings.TrimPrefix(filepath.Ext(file), ".")
-	return r.run(ctx, env, []string{"go", "tool", "-modfile=tools/nfpm/go.mod", "nfpm", "package", "-f", "packaging/nfpm.yaml", "-p", kind, "-t", abs})
+	return r.run(ctx, env, []string{"go", "tool", "-modfile=tools/nfpm/go.mod", "nfpm", "package", "-f", t.nfpm, "-p", kind, "-t", abs})
 }
 
 // run runs a command in the repository's folder. What it says is part of the error.
@@ -144,7 +162,7 @@ func (r *Release) run(ctx context.Context, env, command []string) error {
 
 // packages returns the packages in a folder, sorted.
 func packages(dir string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "yagura-agent*"))
+	files, err := filepath.Glob(filepath.Join(dir, "yagura-*"))
 	slices.Sort(files)
 	return files, err
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/yagura-hids/yagura/agent/relay/config"
+	"github.com/yagura-hids/yagura/agent/relay/socket"
 	"github.com/yagura-hids/yagura/packaging"
 )
 
@@ -31,8 +34,8 @@ func pack(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(programs, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{"linux-amd64", "linux-arm64", "windows-amd64"} {
-		if err := os.WriteFile(filepath.Join(programs, "yagura-agent-"+name), []byte("program for "+name), 0o644); err != nil {
+	for _, name := range []string{"agent-linux-amd64", "agent-linux-arm64", "agent-windows-amd64", "relay-linux-amd64", "relay-linux-arm64"} {
+		if err := os.WriteFile(filepath.Join(programs, "yagura-"+name), []byte("program for "+name), 0o644); err != nil {
 			return err
 		}
 	}
@@ -119,7 +122,7 @@ func TestReproducible(t *testing.T) {
 			t.Errorf("SHA256SUMS lacks %s", e.Name())
 		}
 	}
-	if len(again) != 6 || strings.Count(list, "\n") != 5 {
+	if len(again) != 10 || strings.Count(list, "\n") != 9 {
 		t.Errorf("%v\n%s", again, list)
 	}
 	check := exec.CommandContext(t.Context(), "sha256sum", "--check", "--strict", "SHA256SUMS")
@@ -129,41 +132,58 @@ func TestReproducible(t *testing.T) {
 	}
 }
 
+// The files of each product's packages, without those that all have.
+var files = map[string][]string{
+	"yagura-agent": {"-rw-r----- root /etc/yagura/ossec.conf"},
+	"yagura-relay": {
+		"-rw-r--r-- root /etc/yagura/relay.conf",
+		"-rw-r--r-- root /usr/lib/sysctl.d/60-yagura-relay.conf",
+		"-rw-r--r-- root /usr/lib/sysusers.d/yagura-relay.conf",
+	},
+}
+
 func TestDeb(t *testing.T) {
-	for _, arch := range []string{"amd64", "arm64"} {
-		control, data := deb(t, filepath.Join(dist(t), "yagura-agent_"+version+"_"+arch+".deb"))
-		want := []string{
-			"drwxr-xr-x root /etc/",
-			"drwxr-xr-x root /etc/yagura/",
-			"-rw-r----- root /etc/yagura/ossec.conf",
-			"-rwxr-xr-x root /usr/bin/yagura-agent",
-			"-rw-r--r-- root /usr/lib/systemd/system/yagura-agent.service",
-			"-rw-r--r-- root /usr/share/doc/yagura-agent/copyright",
-			"-rw-r--r-- root /usr/share/man/man8/yagura-agent.8",
+	for _, name := range []string{"yagura-agent", "yagura-relay"} {
+		for _, arch := range []string{"amd64", "arm64"} {
+			checkDeb(t, name, arch)
 		}
-		var got []string
-		for _, e := range data {
-			if e.Typeflag != tar.TypeDir || strings.HasPrefix(e.Name, "/etc") { // other folders are the system's
-				got = append(got, fmt.Sprintf("%s %s %s", e.FileInfo().Mode(), e.Uname, e.Name))
-			}
-		}
-		slices.SortFunc(got, byPath)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", arch, diff)
-		}
-		if got := text(data, "/usr/bin/yagura-agent"); got != "program for linux-"+arch {
-			t.Errorf("%s: %s", arch, got)
-		}
-		if got := text(control, "/conffiles"); got != "/etc/yagura/ossec.conf\n" {
-			t.Errorf("conffiles %q", got)
-		}
-		for _, field := range []string{"Package: yagura-agent\n", "Version: " + version + "\n", "Architecture: " + arch + "\n"} {
-			if got := text(control, "/control"); !strings.Contains(got, field) {
-				t.Errorf("control lacks %q:\n%s", field, got)
-			}
-		}
-		checkScripts(t, control, "/postinst", "/prerm", "/postrm")
 	}
+}
+
+func checkDeb(t *testing.T, name, arch string) {
+	t.Helper()
+	control, data := deb(t, filepath.Join(dist(t), name+"_"+version+"_"+arch+".deb"))
+	want := append([]string{
+		"drwxr-xr-x root /etc/",
+		"drwxr-xr-x root /etc/yagura/",
+		"-rwxr-xr-x root /usr/bin/" + name,
+		"-rw-r--r-- root /usr/lib/systemd/system/" + name + ".service",
+		"-rw-r--r-- root /usr/share/doc/" + name + "/copyright",
+		"-rw-r--r-- root /usr/share/man/man8/" + name + ".8",
+	}, files[name]...)
+	var got []string
+	for _, e := range data {
+		if e.Typeflag != tar.TypeDir || strings.HasPrefix(e.Name, "/etc") { // other folders are the system's
+			got = append(got, fmt.Sprintf("%s %s %s", e.FileInfo().Mode(), e.Uname, e.Name))
+		}
+	}
+	slices.SortFunc(want, byPath)
+	slices.SortFunc(got, byPath)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s %s: %s", name, arch, diff)
+	}
+	if got := text(data, "/usr/bin/"+name); got != "program for "+strings.TrimPrefix(name, "yagura-")+"-linux-"+arch {
+		t.Errorf("%s %s: %s", name, arch, got)
+	}
+	if got := text(control, "/conffiles"); got != strings.Fields(files[name][0])[2]+"\n" {
+		t.Errorf("%s: conffiles %q", name, got)
+	}
+	for _, field := range []string{"Package: " + name + "\n", "Version: " + version + "\n", "Architecture: " + arch + "\n"} {
+		if got := text(control, "/control"); !strings.Contains(got, field) {
+			t.Errorf("control lacks %q:\n%s", field, got)
+		}
+	}
+	checkScripts(t, control, "/postinst", "/prerm", "/postrm")
 }
 
 func byPath(a, b string) int {
@@ -248,10 +268,12 @@ func untar(t *testing.T, packed []byte) (entries []entry) {
 
 // What rpm makes of its packages, packages-test tries; here, that they are such.
 func TestRPM(t *testing.T) {
-	for _, arch := range []string{"x86_64", "aarch64"} {
-		file := read(t, dist(t), "yagura-agent-"+version+"-1."+arch+".rpm")
-		if !bytes.HasPrefix(file, []byte{0xed, 0xab, 0xee, 0xdb}) || !bytes.Contains(file, []byte(arch)) {
-			t.Errorf("%s: no package", arch)
+	for _, name := range []string{"yagura-agent", "yagura-relay"} {
+		for _, arch := range []string{"x86_64", "aarch64"} {
+			file := read(t, dist(t), name+"-"+version+"-1."+arch+".rpm")
+			if !bytes.HasPrefix(file, []byte{0xed, 0xab, 0xee, 0xdb}) || !bytes.Contains(file, []byte(arch)) {
+				t.Errorf("%s %s: no package", name, arch)
+			}
 		}
 	}
 }
@@ -268,5 +290,26 @@ func TestZip(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"LICENSE.txt", "install.ps1", "ossec.conf", "yagura-agent.exe"}, names); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What is shipped can be read, asks for nothing yet, and has in its comments what can be read, too.
+func TestRelayConf(t *testing.T) {
+	text := string(read(t, "relay", "relay.conf"))
+	conf, err := config.Parse("/etc/yagura/relay.conf", []byte(text))
+	if err != nil || conf.Client.Uplink != "" || conf.Relay.Fleet != "" || conf.Auth.Enabled || conf.Secure() == nil {
+		t.Fatalf("%+v, %v", conf, err)
+	}
+	shown := regexp.MustCompile(`(?s)<!-- (?:Where|What it|Enrolment).*?:\n(.*?)-->`).ReplaceAllString(text, "$1")
+	conf, err = config.Parse("/etc/yagura/relay.conf", []byte(shown))
+	if err != nil || conf.Client.Uplink != "kinesis:yagura" || conf.Client.SpoolSize != 2<<30 || conf.Relay.Fleet != "yagura-fleet" || len(conf.Remotes) != 2 || !conf.Auth.Enabled {
+		t.Errorf("%+v, %v\n%s", conf, err, shown)
+	}
+}
+
+// The buffer that is asked for is the one that check wants.
+func TestRelayBuffer(t *testing.T) {
+	if want := fmt.Sprintf("\nnet.core.rmem_max = %d\n", socket.WantBuffer); !strings.Contains(string(read(t, "relay", "sysctl.conf")), want) {
+		t.Errorf("sysctl.conf lacks %q", want)
 	}
 }

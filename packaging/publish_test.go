@@ -50,7 +50,7 @@ func TestPublish(t *testing.T) {
 			t.Fatalf("%s (%v)", got, err)
 		}
 		files, err := os.ReadDir(dir)
-		if err != nil || len(files) != 6 {
+		if err != nil || len(files) != 10 {
 			t.Fatal(files, err)
 		}
 		for _, f := range files {

@@ -8,15 +8,24 @@ import (
 	"testing"
 )
 
-// unit returns the path of a copy of the unit whose program exists, and systemd-analyze.
-func unit(t *testing.T) (analyze, file string) {
+// units are the services: where each is, and the most that systemd-analyze may say against it, of 100, where 100 is a root that may do anything.
+var units = map[string]struct {
+	dir  string
+	most string
+}{
+	"yagura-agent": {"", "40"},      // it is root, and looks everywhere
+	"yagura-relay": {"relay", "20"}, // it listens to strangers
+}
+
+// unit returns the path of a copy of a unit whose program exists, and systemd-analyze.
+func unit(t *testing.T, name string) (analyze, file string) {
 	t.Helper()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Fatalf("%v; apt install systemd, or dnf install systemd: it judges the unit, and need not run", err)
+		t.Fatalf("%v; apt install systemd, or dnf install systemd: it judges the units, and need not run", err)
 	}
-	file = filepath.Join(t.TempDir(), "yagura-agent.service")
-	text := strings.Replace(string(read(t, "yagura-agent.service")), "ExecStart=/usr/bin/yagura-agent ", "ExecStart=/bin/true ", 1)
+	file = filepath.Join(t.TempDir(), name+".service")
+	text := strings.Replace(string(read(t, units[name].dir, name+".service")), "ExecStart=/usr/bin/"+name+" ", "ExecStart=/bin/true ", 1)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -24,17 +33,34 @@ func unit(t *testing.T) (analyze, file string) {
 }
 
 func TestUnitIsUnderstood(t *testing.T) {
-	analyze, file := unit(t)
-	if out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("%v\n%s", err, out)
+	for name := range units {
+		analyze, file := unit(t, name)
+		if out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
 	}
 }
 
-// At most 4.0 of 10, where 10 is a root that may do anything.
 func TestUnitIsHardened(t *testing.T) {
-	analyze, file := unit(t)
-	if out, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--no-pager", "--threshold=40", file).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for name, u := range units {
+		analyze, file := unit(t, name)
+		out, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--no-pager", "--threshold="+u.most, file).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// What would keep the relay from hearing anybody.
+func TestUnitLetsTheRelayHear(t *testing.T) {
+	text := "\n" + string(read(t, "relay", "yagura-relay.service"))
+	for _, setting := range []string{"PrivateNetwork", "PrivateUsers", "IPAddressDeny"} {
+		if strings.Contains(text, "\n"+setting) {
+			t.Errorf("the unit has %s", setting)
+		}
+	}
+	if !strings.Contains(text, "\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n") || !strings.Contains(text, "\nUser=yagura-relay\n") {
+		t.Error("the unit lacks its user, or the right to port 514")
 	}
 }
 

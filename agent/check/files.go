@@ -147,15 +147,17 @@ func (c *checker) state() {
 		err = writable(c.State)
 	}
 	if err != nil {
-		c.add(name, Fail, "make it writable for the agent's user", "%v", err)
+		c.add(name, Fail, "make it writable for the user that sends", "%v", err)
 		return
 	}
 	want := c.conf.Client.SpoolSize
 	if want == 0 {
 		want = defaultSpool
 	}
-	if spool, err := os.Stat(filepath.Join(c.State, "agent.db")); err == nil {
-		want -= spool.Size()
+	for _, name := range []string{"agent.db", "relay.db"} {
+		if spool, err := os.Stat(filepath.Join(c.State, name)); err == nil {
+			want -= spool.Size()
+		}
 	}
 	free, err := freeSpace(c.State)
 	switch {

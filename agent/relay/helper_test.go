@@ -3,6 +3,8 @@ package relay_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -211,4 +213,9 @@ func (h *home) until(what string, ok func() bool) {
 			h.Fatalf("not in 20 s: %s\n%v\n%s", what, h.relay.Status().Datagrams, h.reports())
 		}
 	}
+}
+
+func sum(b []byte) string {
+	s := md5.Sum(b)
+	return hex.EncodeToString(s[:])
 }

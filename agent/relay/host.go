@@ -103,13 +103,19 @@ func (r *Relay) host(s *session.Session, p *packet, at time.Time) *host {
 	return h
 }
 
-// gone takes leave of a host that has been silent for too long.
-func (r *Relay) gone(s *session.Session, now time.Time, pend *pending) {
-	h := r.hosts[s]
-	delete(r.hosts, s)
-	if h == nil || h.agent == "" {
-		return
+// byAgent returns the host at work that has an agent's id, nil if none has.
+func (r *Relay) byAgent(agent string) *host {
+	for _, h := range r.hosts {
+		if h.agent == agent {
+			return h
+		}
 	}
+	return nil
+}
+
+// gone takes leave of a host that has been silent for too long.
+func (r *Relay) gone(h *host, now time.Time, pend *pending) {
+	delete(r.hosts, h.session)
 	r.show(h)
 	who := fmt.Sprintf("%s-%s", h.agent, h.from.Addr())
 	pend.events = append(pend.events, &event.Event{

@@ -26,7 +26,9 @@ import (
 	"github.com/yagura-hids/yagura/agent/relay/legacy"
 	"github.com/yagura-hids/yagura/agent/relay/session"
 	"github.com/yagura-hids/yagura/agent/relay/socket"
+	"github.com/yagura-hids/yagura/agent/sender"
 	"github.com/yagura-hids/yagura/agent/spool"
+	"github.com/yagura-hids/yagura/internal/codec"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/fleet"
 	"github.com/yagura-hids/yagura/internal/wire"
@@ -53,7 +55,7 @@ type Relay struct {
 	opts     Options
 	started  time.Time
 	counters counters
-	counter  *wire.Counter // of what is sent. One serves all hosts; it begins above what any of them has seen
+	counter  wire.Counter // of what is sent. One serves all hosts
 
 	keys     keyring
 	sessions *session.Sessions
@@ -69,6 +71,7 @@ type Relay struct {
 	look    chan struct{} // a datagram of an unknown key came
 
 	hosts map[*session.Session]*host // of who admits
+	swept time.Time                  // when it last forgot hosts
 
 	mu        sync.Mutex            // guards what follows
 	seen      map[string]fleet.Host // all hosts, by agent, as they were shown last
@@ -77,6 +80,7 @@ type Relay struct {
 	udp       *socket.UDP           // the agents'
 	elsewhere map[place]uint64      // how far hosts had counted when other relays heard them
 	sources   int                   // of syslog, in seen
+	sender    *sender.Sender        // nil where others empty the spool
 }
 
 // Location is where the events stand that the relay tells of itself.
@@ -90,7 +94,6 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 		free: make(chan *batch, batches), ready: make(chan struct{}), keep: make(chan *pending), do: make(chan func()), look: make(chan struct{}, 1),
 	}
 	r.counters.init(o.Report, r.Tell)
-	r.counter = wire.NewCounter(uint32(o.Now().Unix()))
 	for range batches {
 		r.free <- newBatch()
 	}
@@ -171,6 +174,30 @@ func (r *Relay) Run(ctx context.Context) error {
 		return own.error
 	}
 	return nil
+}
+
+// Send empties the spool until ctx ends; see [sender.Sender.Run]. deliver stores batches of several agents, those of one in their order.
+func (r *Relay) Send(ctx context.Context, deliver func(context.Context, []codec.Encoded) error) error {
+	s := sender.New(sender.Options{
+		Spool: r.opts.Spool, Deliver: deliver, Report: r.opts.Report, Now: r.opts.Now,
+		Head: func(agent string) event.Batch {
+			return event.Batch{AgentID: agent, Agent: r.Agent(agent), Version: r.opts.Version}
+		},
+	})
+	r.mu.Lock()
+	r.sender = s
+	r.mu.Unlock()
+	return s.Run(ctx)
+}
+
+// sent returns what was sent.
+func (r *Relay) sent() sender.Sent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sender == nil {
+		return sender.Sent{}
+	}
+	return r.sender.Sent()
 }
 
 // failure is why a part failed, as the cause of a context's end.

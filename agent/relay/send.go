@@ -28,7 +28,7 @@ func (r *Relay) send(to target, text string) {
 	to.order.Lock()
 	defer to.order.Unlock()
 	m := wire.Message{Cipher: to.cipher, Random: rand.Uint32N(1 << 16), Text: []byte(text)}
-	m.Global, m.Local = r.counter.Next()
+	m.Global, m.Local = r.counter.Next(r.opts.Now())
 	data, err := to.codec.Seal(nil, "", m) // a server names no key
 	if err == nil {
 		err = to.on.reply(data, to.from, to.via)

@@ -71,6 +71,14 @@ func (s *stack) Commit(ctx context.Context, ops []table.Op) error {
 	return s.explain(s.Table.Commit(ctx, ops))
 }
 
+// Query is the table's, and gives up after a while.
+func (s *stack) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	page, err := s.Table.Query(ctx, q)
+	return page, s.explain(err)
+}
+
 // pages asks for a page of alerts.
 type pages func(context.Context, alertstore.Filter) (alertstore.Page, error)
 

@@ -4,6 +4,7 @@
 //	yagura replay    run old logs through the rules
 //	yagura send      send logs to the stack on AWS
 //	yagura alerts    list what was found
+//	yagura agents    give OSSEC's agents keys, see them, tell them things
 //	yagura logtest   see how a line is decoded and judged
 //	yagura rules     check, test and show rules
 //	yagura cost      model what Yagura on AWS costs
@@ -30,6 +31,7 @@ type cli struct {
 	Replay  replayCmd  `cmd:"" help:"Run old logs through the rules, with the logs' own times."`
 	Send    sendCmd    `cmd:"" help:"Send logs to the stack on AWS, with the logs' own times."`
 	Alerts  alertsCmd  `cmd:"" help:"List the alerts that were stored, and filter them."`
+	Agents  agentsCmd  `cmd:"" help:"OSSEC's agents and syslog's hosts: add, list, remove, restart, configure them."`
 	Logtest logtestCmd `cmd:"" help:"Show how log lines are decoded and judged."`
 	Rules   struct {
 		Check rulesCheckCmd `cmd:"" help:"Find faults in a ruleset, and what is likely wrong."`

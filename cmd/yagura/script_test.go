@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 //	code N yagura ARGS…       run it; it must exit with N
 //	tty N FILE yagura ARGS…   the same with a terminal as its output, FILE as its input ("-": the terminal)
 //	start NAME yagura ARGS…   run it in the background; its output goes to NAME.out and NAME.err, its input says nothing and doesn't end
-//	starttty NAME yagura …    the same with a terminal as its output, which goes to NAME.out
+//	starttty NAME yagura …    the same with a terminal as its input and output, which goes to NAME.out
+//	type NAME TEXT            type a line into its terminal
 //	signal NAME INT|KILL|TERM send it a signal
 //	ends NAME N               wait until it ends; it must exit with N (-1: killed)
 //	await FILE REGEXP         wait until the file has a match
@@ -46,6 +47,8 @@ func TestMain(m *testing.M) {
 //	pack gzip|zstd IN OUT     pack a file
 //	stream NAME               make a Kinesis stream of one shard; the environment lets yagura send reach it
 //	sent NAME FILE            write what the stream has got as JSON, an event a line
+//	heard DIR AGENT KEY ADDR AGO  a relay has heard from a host so long ago; KEY is the key's id, "-" of syslog
+//	relay DIR N               a relay takes the commands that wait, until there were N
 //	jsonlines N FILE          the file, or stdout, must be N JSON objects, one a line
 func TestScript(t *testing.T) {
 	kinesisURL, dynamoURL := emulatedtest.Start(t, emulated.Kinesis), emulatedtest.Start(t, emulated.Dynalite)
@@ -66,6 +69,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": cmdCode, "tty": cmdTTY, "start": cmdStart, "starttty": cmdStartTTY, "signal": cmdSignal, "ends": cmdEnds, "await": cmdAwait,
 			"awaitrun": cmdAwaitRun, "stream": cmdStream, "sent": cmdSent, "fails": cmdFails, "add": cmdAdd, "pack": cmdPack, "jsonlines": cmdJSONLines,
+			"type": cmdType, "heard": cmdHeard, "relay": cmdRelay,
 		},
 	})
 }
@@ -152,8 +156,9 @@ func cmdTTY(ts *testscript.TestScript, neg bool, args []string) {
 
 // running is a command in the background.
 type running struct {
-	cmd   *exec.Cmd
-	ended chan error
+	cmd      *exec.Cmd
+	terminal *os.File // our end of it, if it has one
+	ended    chan error
 }
 
 type runningKey struct{}
@@ -175,7 +180,7 @@ func cmdStartTTY(ts *testscript.TestScript, neg bool, args []string) {
 	ours, theirs, err := openTerminal()
 	ts.Check(err)
 	cmd := scriptCommand(ts, args[1:])
-	cmd.Stdout, cmd.Stderr = theirs, theirs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
 	out := create(ts, args[0]+".out")
 	copied := make(chan struct{})
 	go func() {
@@ -186,7 +191,13 @@ func cmdStartTTY(ts *testscript.TestScript, neg bool, args []string) {
 		err := theirs.Close()
 		<-copied
 		return errors.Join(err, ours.Close(), out.Close())
-	})
+	}).terminal = ours
+}
+
+func cmdType(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2)
+	_, err := io.WriteString(background(ts)[args[0]].terminal, args[1]+"\n")
+	ts.Check(err)
 }
 
 func create(ts *testscript.TestScript, name string) *os.File {
@@ -195,13 +206,15 @@ func create(ts *testscript.TestScript, name string) *os.File {
 	return f
 }
 
-// launch starts a command with an input that says nothing, and calls finish when it has ended.
-func launch(ts *testscript.TestScript, name string, cmd *exec.Cmd, finish func() error) {
+// launch starts a command, with an input that says nothing if it has none, and calls finish when it has ended.
+func launch(ts *testscript.TestScript, name string, cmd *exec.Cmd, finish func() error) *running {
 	input, silent, err := os.Pipe()
 	ts.Check(err)
-	cmd.Stdin = input
+	if cmd.Stdin == nil {
+		cmd.Stdin = input
+	}
 	ts.Check(cmd.Start())
-	r := &running{cmd, make(chan error, 1)}
+	r := &running{cmd: cmd, ended: make(chan error, 1)}
 	background(ts)[name] = r
 	go func() {
 		r.ended <- errors.Join(cmd.Wait(), finish(), input.Close(), silent.Close())
@@ -211,6 +224,7 @@ func launch(ts *testscript.TestScript, name string, cmd *exec.Cmd, finish func()
 		_ = cmd.Process.Kill() // most have ended
 		<-r.ended
 	})
+	return r
 }
 
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {

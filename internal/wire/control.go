@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"sync/atomic"
+	"time"
 )
 
 // Control is what control messages begin with.
@@ -72,19 +73,20 @@ func ParseEvent(text []byte) (Event, error) {
 	return Event{Queue: text[0], Location: location, Text: rest}, nil
 }
 
-// Counter numbers what a server sends. One does for all agents: each sees a part of its numbers, and these rise. It may be used by several
-// goroutines; an agent refuses what comes out of order, so that what is sealed for one agent has to be sent in that order.
-type Counter struct {
-	start uint32
-	sent  atomic.Uint64
-}
+// Counter numbers what a server sends, by its clock: an agent that goes from one server to another, or whose server was started again, sees
+// numbers that rise, and nobody has to keep them. One does for all agents: each sees a part. It may be used by several goroutines; an agent
+// refuses what comes out of order, so that what is sealed for one agent has to be sent in that order.
+type Counter struct{ last atomic.Uint64 }
 
-// NewCounter returns a counter that begins at the global number start. The Unix time in seconds is one that nothing has to be kept for: no
-// server sends 9997 messages each second all the time.
-func NewCounter(start uint32) *Counter { return &Counter{start: start} }
-
-// Next returns the next message's numbers.
-func (c *Counter) Next() (global, local uint32) {
-	n := c.sent.Add(1) - 1
-	return c.start + uint32(n/9997), uint32(n%9997) + 1
+// Next returns the numbers of a message at a time: the global one is the second, or one of the seconds to come if there are more than 9 messages
+// a millisecond.
+func (c *Counter) Next(now time.Time) (global, local uint32) {
+	const most = 9997 // local numbers of a global one
+	n := uint64(now.Unix())*most + uint64(now.Nanosecond()/1e6)*9
+	for {
+		last := c.last.Load()
+		if n = max(n, last+1); c.last.CompareAndSwap(last, n) {
+			return uint32(n / most), uint32(n%most) + 1
+		}
+	}
 }

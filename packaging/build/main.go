@@ -1,4 +1,4 @@
-// Command build makes the agent's packages: build VERSION DIR, from the repository's root. VERSION is what git describe says. "make packages" runs
+// Command build makes the packages: build VERSION DIR, from the repository's root. VERSION is what git describe says. "make packages" runs
 // it.
 package main
 
@@ -37,7 +37,7 @@ func run(described, dir string) error {
 	if err := r.Build(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("yagura-agent %s is in %s\n", r.Version, dir)
+	fmt.Printf("yagura-agent and yagura-relay %s are in %s\n", r.Version, dir)
 	return nil
 }
 

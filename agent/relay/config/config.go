@@ -97,6 +97,7 @@ func Parse(file string, src []byte) (*Config, error) {
 	r.faults.Append(file, err)
 	for _, root := range roots {
 		if root.Name != "ossec_config" {
+			r.faults.Add(root.Pos, "write <ossec_config> around it", "<%s> is no configuration", root.Name)
 			continue
 		}
 		for _, e := range root.Children {

@@ -40,7 +40,7 @@ const (
 	AgentStarted
 	SyscheckStarted
 	SyscheckEnded
-	SyscheckWhole // the end of a scan: all files are told, and the registry's keys
+	SyscheckWhole // the registry's keys are told, too
 	RootcheckStarted
 	RootcheckEnded
 	Unknown // the message was not understood
@@ -120,7 +120,7 @@ func (k *Known) log(m *Message) (Result, error) {
 	case m.Text == "", m.Location == "ossec-keepalive", strings.HasPrefix(m.Location, "keepalive"):
 		return Result{}, nil
 	case m.Location == "ossec" && strings.HasPrefix(m.Text, "ossec: Agent started: "):
-		return Result{m.event(event.AgentState, m.Text), AgentStarted}, k.started(m.Agent)
+		return Result{m.event(event.AgentState, m.Text), AgentStarted}, k.started(m)
 	case strings.HasPrefix(m.Text, "ossec: output: '"):
 		return Result{Event: m.event(event.Command, m.Text)}, nil
 	}

@@ -6,8 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	bolt "go.etcd.io/bbolt"
+	"time"
 
 	"github.com/yagura-hids/yagura/agent/relay/legacy"
 	"github.com/yagura-hids/yagura/internal/event"
@@ -109,6 +108,19 @@ func TestSums(t *testing.T) {
 	}
 }
 
+// A key of the registry is no file, though it may have a file's name, and only its hashes say something.
+func TestRegistry(t *testing.T) {
+	h := newHome(t)
+	h.whole("5:33188:1:2:"+hashesA+" X", "0:0:0:0:"+hashesA+" Y")
+	c := h.change("8:syscheck-registry:0:0:0:0:" + md5A + ":" + sha1A + " X")
+	if c.Type != syscheck.Added || *c.After != (syscheck.Record{MD5: md5A, SHA1: sha1A}) {
+		t.Errorf("%s", c)
+	}
+	if c = h.change("8:syscheck:-1 X"); c.Type != syscheck.Deleted || c.Before.Size != 5 || c.Before.UID != "1" {
+		t.Errorf("%s", c)
+	}
+}
+
 // An agent that comes from another server tells changes only until it starts again: a file that isn't known is no new one.
 func TestOnlyAWholeScanTellsWhatIsNew(t *testing.T) {
 	h := newHome(t)
@@ -120,6 +132,7 @@ func TestOnlyAWholeScanTellsWhatIsNew(t *testing.T) {
 		}
 	}
 	check("before", "/a", syscheck.Baseline)
+	h.read("9:rootcheck:Ending syscheck scan.")
 	h.read("8:syscheck:syscheck-db-completed")
 	check("after a later scan", "/b", syscheck.Baseline)
 	h.read("1:ossec:ossec: Agent started: 'web->any'.")
@@ -127,8 +140,18 @@ func TestOnlyAWholeScanTellsWhatIsNew(t *testing.T) {
 	h.keep()
 	h.reopen()
 	check("in its first scan, the relay was restarted", "/d", syscheck.Baseline)
-	h.read("8:syscheck:syscheck-db-completed")
+	key := func(name string) string { return h.change("8:syscheck-registry:0:0:0:0:xxx:xxx " + name).Type }
+	h.read("9:rootcheck:Ending syscheck scan.")
 	check("after it", "/e", syscheck.Added)
+	if got := key("A"); got != syscheck.Baseline {
+		t.Errorf("the registry is still to be told: A is %q", got)
+	}
+	h.keep()
+	h.reopen()
+	h.read("8:syscheck:syscheck-db-completed")
+	if got := key("B"); got != syscheck.Added {
+		t.Errorf("the registry was told: B is %q", got)
+	}
 	h.keep()
 	h.reopen()
 	check("after it, the relay was restarted", "/f", syscheck.Added)
@@ -139,8 +162,12 @@ func TestOnlyAWholeScanTellsWhatIsNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("cleared", "/a", syscheck.Baseline)
+	h.read("9:rootcheck:Ending syscheck scan.")
 	h.read("8:syscheck:syscheck-db-completed")
 	check("cleared", "/h", syscheck.Baseline)
+	if got := key("C"); got != syscheck.Baseline {
+		t.Errorf("cleared: C is %q", got)
+	}
 }
 
 // Many hosts on one key don't see each other's files.
@@ -178,6 +205,10 @@ func TestFindingsAreToldOnce(t *testing.T) {
 	}
 	if told != 1 {
 		t.Errorf("told %d times", told)
+	}
+	first, last, err := h.known.Seen("web/a", rootkit)
+	if want := start.Add(6*time.Second).AddDate(0, 0, 5*9); !first.Equal(start.Add(time.Second)) || !last.Equal(want) || err != nil {
+		t.Errorf("seen from %v to %v, want to %v (%v)", first, last, want, err)
 	}
 	if r := h.read("9:rootcheck:" + rootkit + " MD5=" + md5A); r.Event == nil {
 		t.Error("another text is no news")
@@ -234,6 +265,13 @@ func TestLimits(t *testing.T) {
 	if c := h.change("8:syscheck:1:33188:0:0:xxx:xxx /etc/4"); c.Type != syscheck.Baseline {
 		t.Errorf("after clearing: %+v", c)
 	}
+	if err := h.known.Clear("web/a", legacy.Rootcheck); err != nil {
+		t.Fatal(err)
+	}
+	h.read("9:rootcheck:finding 4")
+	if r := h.read("9:rootcheck:finding 4"); r.Event != nil {
+		t.Error("after clearing no finding becomes known")
+	}
 }
 
 func TestTellsOfSoManyTroublesOnly(t *testing.T) {
@@ -260,90 +298,5 @@ func TestStrangeTexts(t *testing.T) {
 	}
 	if r := h.read("1:journald:2026-11-25T10:00:00+00:00 a b: c\n"); r.Event == nil || r.Event.Text != "2026-11-25T10:00:00+00:00 a b: c" || r.Event.Kind != event.Log {
 		t.Errorf("%+v", r)
-	}
-}
-
-// Changes are seen before they are stored, whether Put is late or fails, and are let go of afterwards.
-func TestChangesAreSeenBeforeTheyAreStored(t *testing.T) {
-	h := newHome(t)
-	h.whole("1:33188:0:0:xxx:xxx /a")
-	first := h.known.Changes()
-	h.read("8:syscheck:2:33188:0:0:xxx:xxx /a")
-	second := h.known.Changes()
-	sees := func(want string) {
-		t.Helper()
-		if sum, err := h.known.Sum("web/a", "/a"); sum != want || err != nil {
-			t.Errorf("known is %q, want %q (%v)", sum, want, err)
-		}
-	}
-	sees("2:33188:0:0:xxx:xxx")
-	broken := errors.New("disk full")
-	if err := h.db.Update(func(tx *bolt.Tx) error { return errors.Join(first.Put(tx), broken) }); !errors.Is(err, broken) {
-		t.Fatal(err)
-	}
-	sees("2:33188:0:0:xxx:xxx")
-	if h.known.Unstored() != 2 {
-		t.Errorf("%d changes are held", h.known.Unstored())
-	}
-	for i, c := range []*legacy.Changes{first, second} {
-		if err := h.db.Update(c.Put); err != nil {
-			t.Fatal(err)
-		}
-		if h.known.Unstored() != 1-i {
-			t.Errorf("%d changes are held", h.known.Unstored())
-		}
-		sees("2:33188:0:0:xxx:xxx")
-	}
-	h.reopen()
-	sees("2:33188:0:0:xxx:xxx")
-	for range 3 {
-		h.read("1:/var/log/x:nothing to learn")
-		if h.keep(); h.known.Unstored() != 0 {
-			t.Error("logs are held")
-		}
-	}
-}
-
-// TestClear: what is forgotten is forgotten at once and for good, whether it was stored or not; the rest stays.
-func TestClear(t *testing.T) {
-	texts := []string{"8:syscheck:1:33188:0:0:xxx:xxx /a", "8:syscheck-registry:0:0:0:0:xxx:xxx HKEY", "9:rootcheck:" + rootkit, "3:n:Host: 192.0.2.1 (), "}
-	for what, want := range map[string][]bool{
-		legacy.Syscheck: {true, true, false, false}, legacy.Rootcheck: {false, false, true, false}, legacy.All: {true, true, true, true},
-	} {
-		for mask := range 4 {
-			h := newHome(t)
-			h.whole()
-			for _, text := range texts {
-				h.read(text)
-			}
-			other := h.message(texts[0])
-			other.Agent = "web/b"
-			h.readOf(other)
-			if mask&1 != 0 {
-				h.keep()
-			}
-			if err := h.known.Clear("web/a", what); err != nil {
-				t.Fatal(err)
-			}
-			if mask&2 != 0 {
-				h.keep()
-				h.reopen()
-			}
-			for i, text := range texts {
-				r := h.read(text)
-				if (r.Event != nil) != want[i] {
-					t.Errorf("%s, %b: %q: %+v", what, mask, text, r)
-				}
-				if r.Event != nil && i < 2 && !strings.Contains(r.Event.Text, `"baseline"`) {
-					t.Errorf("%s, %b: %s: its agent has not told all its files since", what, mask, r.Event.Text)
-				}
-			}
-			if r := h.readOf(other); r.Event != nil {
-				t.Errorf("%s, %b: another host's: %+v", what, mask, r)
-			}
-		}
-	}
-	if err := newHome(t).known.Clear("web/a", "all of it"); err == nil {
-		t.Error("cleared something else")
 	}
 }

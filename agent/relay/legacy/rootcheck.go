@@ -26,7 +26,10 @@ func (k *Known) finding(m *Message) (Result, error) {
 	for _, s := range scans {
 		if strings.HasPrefix(text, s.text) {
 			news.Note = s.note
-			return news, nil
+			if s.note == SyscheckEnded {
+				return news, k.ended(m)
+			}
+			return news, k.heard(m, func(*state) {})
 		}
 	}
 	at, key := place{m.Agent, findings}, clip(text, maxPath)

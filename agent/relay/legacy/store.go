@@ -32,11 +32,13 @@ const (
 
 // state is what else is known of an agent.
 type state struct {
-	Telling  bool `json:"telling,omitempty"` // it has started and tells all its files
-	Whole    bool `json:"whole,omitempty"`   // it has told them
-	Files    int  `json:"files,omitempty"`   // entries of files and registry
-	Findings int  `json:"findings,omitempty"`
-	Hosts    int  `json:"hosts,omitempty"`
+	Telling  bool  `json:"telling,omitempty"` // it has started and tells all it watches
+	Whole    bool  `json:"whole,omitempty"`   // it has told all its files
+	Keys     bool  `json:"keys,omitempty"`    // … and its registry's keys
+	Files    int   `json:"files,omitempty"`   // entries of files and registry
+	Findings int   `json:"findings,omitempty"`
+	Hosts    int   `json:"hosts,omitempty"`
+	Heard    int64 `json:"heard,omitempty"` // when it started, or a scan of it began or ended: seconds since 1970
 }
 
 // place is a bucket of an agent.
@@ -237,45 +239,4 @@ func (k *Known) storedState(agent string) (text string, err error) {
 func (k *Known) changed(agent string, st *state) {
 	k.states[agent] = st
 	k.fresh.states[agent] = "" // Changes fills it
-}
-
-// What Clear forgets.
-const (
-	Syscheck  = "syscheck"
-	Rootcheck = "rootcheck"
-	All       = "all" // of a host that is gone
-)
-
-// Clear forgets what is known of a host: Syscheck, Rootcheck, or All. Its files are known anew once its agent has started again.
-func (k *Known) Clear(agent, what string) error {
-	if what == All {
-		for at := range k.fresh.edits {
-			if at.agent == agent {
-				delete(k.fresh.edits, at)
-			}
-		}
-		delete(k.fresh.states, agent)
-		delete(k.states, agent)
-		k.fresh.gone[agent] = true
-		return nil
-	}
-	st, err := k.state(agent)
-	if err != nil {
-		return err
-	}
-	forgotten := []string{findings}
-	switch what {
-	case Syscheck:
-		forgotten = []string{files, registry}
-		st.Telling, st.Whole, st.Files = false, false, 0
-	case Rootcheck:
-		st.Findings = 0
-	default:
-		return fmt.Errorf("clear %q of agent %s: want %s, %s or %s", what, agent, Syscheck, Rootcheck, All)
-	}
-	for _, name := range forgotten {
-		k.fresh.edits[place{agent, name}] = &edit{cleared: true, puts: map[string]string{}}
-	}
-	k.changed(agent, st)
-	return nil
 }

@@ -7,25 +7,31 @@ import (
 	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
-// started notes that an agent has started: it will tell all its files. Only the end of such a scan says that a file that isn't known is new. Those
-// of later scans don't: an agent that comes here from another server tells changes only.
-func (k *Known) started(agent string) error {
-	st, err := k.state(agent)
-	if err == nil && !st.Telling && !st.Whole {
-		st.Telling = true
-		k.changed(agent, st)
-	}
-	return err
+// started notes that an agent has started: it will tell all that it watches. Only the end of such a scan says that a file that isn't known is new.
+// Those of later scans don't: an agent that comes here from another server tells changes only.
+func (k *Known) started(m *Message) error {
+	return k.heard(m, func(st *state) { st.Telling = true })
 }
 
-// whole notes that an agent has told all its files.
-func (k *Known) whole(agent string) error {
-	st, err := k.state(agent)
-	if err == nil && st.Telling {
-		st.Telling, st.Whole = false, true
-		k.changed(agent, st)
+// ended notes that an agent has told all its files; its registry's keys follow.
+func (k *Known) ended(m *Message) error {
+	return k.heard(m, func(st *state) { st.Whole = st.Whole || st.Telling })
+}
+
+// whole notes that it has told the keys, too. 2.8 says so at the end of its second scan only.
+func (k *Known) whole(m *Message) error {
+	return k.heard(m, func(st *state) { st.Telling, st.Whole, st.Keys = false, st.Whole || st.Telling, st.Keys || st.Telling })
+}
+
+func (k *Known) heard(m *Message, change func(st *state)) error {
+	st, err := k.state(m.Agent)
+	if err != nil {
+		return err
 	}
-	return err
+	change(st)
+	st.Heard = m.At.Unix()
+	k.changed(m.Agent, st)
+	return nil
 }
 
 // integrity reads a message of syscheck:
@@ -35,7 +41,7 @@ func (k *Known) whole(agent string) error {
 func (k *Known) integrity(m *Message) (Result, error) {
 	line, diff, _ := strings.Cut(m.Text, "\n")
 	if line == "syscheck-db-completed" {
-		return Result{Note: SyscheckWhole}, k.whole(m.Agent)
+		return Result{Note: SyscheckWhole}, k.whole(m)
 	}
 	told, path, _ := strings.Cut(line, " ")
 	switch {
@@ -84,7 +90,7 @@ func (k *Known) compare(m *Message, at place, path, was string, deleted bool, no
 		if changed {
 			c.Type, c.Diff = syscheck.Modified, diff
 		}
-	case was == gone, st.Whole:
+	case was == gone, at.bucket == files && st.Whole, st.Keys:
 		c.Type = syscheck.Added
 	default:
 		c.Type = syscheck.Baseline

@@ -78,8 +78,11 @@ func Dial(key wire.Key, from netip.Addr, node string, relay netip.AddrPort) (*Ho
 // Close ends it.
 func (h *Host) Close() error { return h.conn.Close() }
 
+// Local returns where it is heard: its address and a port.
+func (h *Host) Local() netip.AddrPort { return h.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+
 // Startup sends what an agent says first, until it is acked.
-func (h *Host) Startup() error { return h.Send("#!-agent startup ") }
+func (h *Host) Startup() error { return h.Send(wire.Startup) }
 
 // Keepalive sends what an agent says of itself and of the files it was sent.
 func (h *Host) Keepalive() error {
@@ -198,18 +201,18 @@ func (h *Host) see(datagram []byte, scratch *wire.Scratch) {
 // take does what an agent does with a message.
 func (h *Host) take(text string) {
 	switch {
-	case text == "#!-agent ack ":
+	case text == wire.Ack:
 		h.seen.Acks++
 	case strings.HasPrefix(text, "#!-up file "):
 		sum, name, _ := strings.Cut(strings.TrimSuffix(text[len("#!-up file "):], "\n"), " ")
 		h.file = &file{name: name, sum: sum}
 	case text == "#!-close file " && h.file != nil:
-		if f := h.file; f.sum == digest(f.data) && f.name == "merged.mg" {
+		if f := h.file; f.sum == digest(f.data) && f.name == wire.Merged {
 			h.seen.Merged = f.data
 			h.seen.Files++
 		}
 		h.file = nil
-	case strings.HasPrefix(text, "#!-") || h.file == nil:
+	case strings.HasPrefix(text, wire.Control) || h.file == nil:
 		h.seen.Told = append(h.seen.Told, text)
 	default:
 		h.file.data = append(h.file.data, text...)

@@ -109,16 +109,16 @@ func (l *Load) Len() int { return len(l.hosts) * l.each }
 
 // Send sends them all, the hosts taking turns, at a rate a second, or as fast as it can if rate is 0. It returns how long that took.
 func (l *Load) Send(rate int) (time.Duration, error) {
-	began := time.Now()
+	const together = 16 // are sent at once
+	began, sent := time.Now(), 0
 	for i := range l.each {
-		for host := range l.hosts {
-			if err := l.hosts[host].Raw(l.datagram(host, i)); err != nil {
+		for host, h := range l.hosts {
+			if err := h.Raw(l.datagram(host, i)); err != nil {
 				return 0, err
 			}
-		}
-		if rate > 0 { // a round of all hosts is sent at once, as it comes to a relay from a fleet with the same clocks
-			sent := (i + 1) * len(l.hosts)
-			time.Sleep(time.Until(began.Add(time.Duration(sent) * time.Second / time.Duration(rate))))
+			if sent++; rate > 0 && sent%together == 0 {
+				time.Sleep(time.Until(began.Add(time.Duration(sent) * time.Second / time.Duration(rate))))
+			}
 		}
 	}
 	return time.Since(began), nil

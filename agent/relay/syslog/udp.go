@@ -29,13 +29,12 @@ func (l *Listener) enlarge() {
 func (l *Listener) readDatagrams(ctx context.Context) error {
 	buf := make([]byte, 1<<16)
 	var dropped uint64
-	for count := 1; ; count++ {
+	var asked time.Time // of the kernel, for its count
+	for {
 		n, from, err := l.udp.ReadFromUDPAddrPort(buf)
 		switch {
-		case ctx.Err() != nil && err != nil:
-			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("read syslog: %w", err)
+			return unlessEnded(ctx, fmt.Errorf("read syslog: %w", err))
 		case err != nil:
 			l.troubleLine.Tell(l.o.Now(), l.o.Report, "syslog %s: read: %v", l.where(), err)
 			limit.Wait(ctx, 100*time.Millisecond)
@@ -44,8 +43,8 @@ func (l *Listener) readDatagrams(ctx context.Context) error {
 		if source := plain(from.Addr()); l.admits(source) {
 			l.push(source, buf[:n], false)
 		}
-		if count%1024 == 0 {
-			dropped = l.tellDropped(dropped)
+		if now := l.o.Now(); now.Sub(asked) >= time.Second {
+			asked, dropped = now, l.tellDropped(dropped)
 		}
 	}
 }

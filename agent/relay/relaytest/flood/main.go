@@ -2,7 +2,8 @@
 //
 //	flood -keys client.keys                                  writes the keys of the hosts, each at an address of 127.1.0.0/16
 //	flood -relay 127.0.0.1:1514 -pid PID                     start-up of each host, its ack; then the load
-//	flood … -drain /var/ossec/queue/ossec/queue              takes what ossec-remoted passes on, in analysisd's place
+//	flood -drain /var/ossec/queue/ossec/queue                takes what ossec-remoted passes on, in analysisd's place
+//	flood -serve STATE -relay 127.0.0.1:1514                 runs Yagura's relay, with those keys
 //
 // Everything is sealed before it is sent. CPU is the process's, by /proc/PID/stat; what the socket lost, by /proc/net/udp.
 package main
@@ -15,9 +16,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/relay/relaytest"
@@ -28,8 +30,9 @@ func main() {
 	var f flood
 	var cipher string
 	flag.StringVar(&f.relay, "relay", "127.0.0.1:1514", "where the relay listens")
-	flag.StringVar(&f.keys, "keys", "", "write a client.keys and end")
-	flag.StringVar(&f.drain, "drain", "", "socket to take remoted's events from")
+	flag.StringVar(&f.keys, "keys", "", "write this client.keys, and nothing else")
+	flag.StringVar(&f.drain, "drain", "", "take remoted's events from this socket, and nothing else")
+	flag.StringVar(&f.serve, "serve", "", "run a relay that keeps its state in this folder, and nothing else")
 	flag.StringVar(&cipher, "cipher", "blowfish", "blowfish or aes")
 	flag.IntVar(&f.pid, "pid", 0, "the relay's process")
 	flag.IntVar(&f.hosts, "hosts", 500, "how many hosts")
@@ -45,14 +48,15 @@ func main() {
 }
 
 type flood struct {
-	relay, keys, drain     string
-	cipher                 wire.Cipher
-	pid, hosts, each, rate int
-
-	drained atomic.Int64
+	relay, keys, drain, serve string
+	cipher                    wire.Cipher
+	pid, hosts, each, rate    int
 }
 
 func (f *flood) run() error {
+	if f.serve != "" {
+		return serve(f.serve, f.relay, f.hosts)
+	}
 	keys, err := relaytest.Keys(f.hosts)
 	if err != nil {
 		return err
@@ -61,9 +65,7 @@ func (f *flood) run() error {
 		return writeKeys(f.keys, keys)
 	}
 	if f.drain != "" {
-		if err := f.listen(); err != nil {
-			return err
-		}
+		return drain(f.drain)
 	}
 	at, err := netip.ParseAddrPort(f.relay)
 	if err != nil {
@@ -85,24 +87,25 @@ func writeKeys(path string, keys []wire.Key) error {
 	return os.WriteFile(path, []byte(lines.String()), 0o600)
 }
 
-// listen takes events in analysisd's place, and counts them.
-func (f *flood) listen() error {
-	_ = os.Remove(f.drain)
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: f.drain, Net: "unixgram"})
+// drain takes events in analysisd's place until it is told to end, and says how many.
+func drain(path string) error {
+	_ = os.Remove(path)
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(f.drain, 0o666); err != nil { //nolint:gosec // remoted is another user
-		return err
-	}
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		for buf := make([]byte, 8<<10); ; f.drained.Add(1) {
-			if _, err := conn.Read(buf); err != nil {
-				return
-			}
-		}
+		<-end
+		_ = conn.Close()
 	}()
-	return nil
+	for n, buf := 0, make([]byte, 8<<10); ; n++ {
+		if _, err := conn.Read(buf); err != nil {
+			fmt.Printf("%d events were passed on\n", n)
+			return nil
+		}
+	}
 }
 
 func (f *flood) measure(hosts []*relaytest.Host, port uint16) error {
@@ -120,7 +123,7 @@ func (f *flood) measure(hosts []*relaytest.Host, port uint16) error {
 	if err != nil {
 		return err
 	}
-	was, before, err := f.settled()
+	was, err := f.settled()
 	if err != nil {
 		return err
 	}
@@ -128,7 +131,7 @@ func (f *flood) measure(hosts []*relaytest.Host, port uint16) error {
 	if err != nil {
 		return err
 	}
-	now, _, err := f.settled()
+	now, err := f.settled()
 	if err != nil {
 		return err
 	}
@@ -139,9 +142,6 @@ func (f *flood) measure(hosts []*relaytest.Host, port uint16) error {
 	cpu, taken := now-was, load.Len()-(after-lost)
 	fmt.Printf("%d datagrams of %d hosts sent in %.2f s (%.0f/s), %d lost by the socket, %d taken with %.2f s of CPU: %.0f per second of CPU\n",
 		load.Len(), len(hosts), took.Seconds(), float64(load.Len())/took.Seconds(), after-lost, taken, cpu.Seconds(), float64(taken)/cpu.Seconds())
-	if f.drain != "" {
-		fmt.Printf("%d events were passed on\n", f.drained.Load()-before)
-	}
 	return nil
 }
 
@@ -175,12 +175,12 @@ func line(host, i int) string {
 	return text + strings.Repeat(" ", max(0, all-len(text)))
 }
 
-// settled waits until the process is idle, and returns its CPU until now and the events passed on.
-func (f *flood) settled() (cpu time.Duration, drained int64, err error) {
+// settled waits until the process is idle, and returns its CPU until now.
+func (f *flood) settled() (cpu time.Duration, err error) {
 	for same := 0; same < 5; {
 		now, err := cpuOf(f.pid)
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		if same++; now != cpu {
 			same = 0
@@ -188,7 +188,7 @@ func (f *flood) settled() (cpu time.Duration, drained int64, err error) {
 		cpu = now
 		time.Sleep(100 * time.Millisecond)
 	}
-	return cpu, f.drained.Load(), nil
+	return cpu, nil
 }
 
 // cpuOf is a process's CPU, user and system, in steps of 10 ms.
