@@ -159,6 +159,9 @@ func (r *Relay) read(h *host, m legacy.Message, pend *pending) {
 	if res.Event != nil {
 		pend.events = append(pend.events, res.Event)
 	}
+	if res.Note == legacy.Unknown {
+		r.counters.unread.Add(1)
+	}
 	h.note(res.Note, m.At)
 }
 
@@ -223,9 +226,21 @@ func (r *Relay) tick(now time.Time, pend *pending) {
 		}
 	}
 	for _, s := range r.sessions.Expire(now) {
-		if h := r.byAgent(s.Agent); h != nil {
+		switch h := r.hosts[s]; {
+		case h == nil:
+		case s.Agent == "": // another session goes on with it
+			delete(r.hosts, s)
+		default:
 			r.gone(h, now, pend)
 		}
 	}
 	r.showAll()
+	if now.Sub(r.swept) >= time.Hour {
+		r.swept = now
+		_, err := r.known.Forget(now.Add(-forgetAfter))
+		r.counters.trouble("what is known of hosts", err)
+	}
 }
+
+// forgetAfter is how long a host's files are known after it was heard last: autoscaled hosts don't come back.
+const forgetAfter = 90 * 24 * time.Hour

@@ -53,10 +53,16 @@ func (r *Relay) tend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	absent := map[string]bool{}
 	for _, c := range list {
-		if err := r.command(ctx, c); err != nil {
+		if absent[c.Agent] {
+			continue // a host that comes just now is told in the order of the commands, in the next round
+		}
+		here, err := r.command(ctx, c)
+		if err != nil {
 			return err
 		}
+		absent[c.Agent] = !here
 	}
 	return nil
 }
@@ -93,7 +99,7 @@ func (r *Relay) save(ctx context.Context) error {
 }
 
 // command tells a host what it is to be told, if it is here and no other relay has told it.
-func (r *Relay) command(ctx context.Context, c fleet.Command) error {
+func (r *Relay) command(ctx context.Context, c fleet.Command) (here bool, err error) {
 	var to target
 	var last time.Time
 	r.run(ctx, func() {
@@ -103,21 +109,21 @@ func (r *Relay) command(ctx context.Context, c fleet.Command) error {
 	})
 	what, forget := strings.CutPrefix(c.Text, "clear ")
 	if to.on == nil {
-		return nil // it waits
+		return false, nil // it waits
 	}
 	if h, err := r.opts.Fleet.Host(ctx, c.Agent); err == nil && h.Relay != r.opts.Name && h.Last.After(last) {
-		return nil // it has gone to another relay
+		return false, nil // it has gone to another relay
 	}
 	mine, err := r.opts.Fleet.Told(ctx, c.ID, r.opts.Name)
 	if err != nil || !mine {
-		return err
+		return true, err
 	}
 	if forget {
-		r.run(ctx, func() { r.known.Clear(c.Agent, what) })
-		return nil
+		r.run(ctx, func() { err = r.known.Clear(c.Agent, what) })
+		return true, err
 	}
 	r.send(to, wire.Control+c.Text)
-	return nil
+	return true, nil
 }
 
 // loadHosts reads what the fleet knows of hosts: what they are called, and how far they have counted elsewhere.

@@ -64,7 +64,6 @@ func (b *batch) add() *packet {
 
 // submit gives a batch to be opened and admitted, waiting while there are enough of them.
 func (r *Relay) submit(ctx context.Context, b *batch) error {
-	b.at = r.opts.Now()
 	select {
 	case r.arrived <- b:
 	case <-ctx.Done():
@@ -75,6 +74,7 @@ func (r *Relay) submit(ctx context.Context, b *batch) error {
 
 // spread gives a batch's packets to those who open.
 func (r *Relay) spread(ctx context.Context, b *batch) error {
+	b.at = r.opts.Now()
 	for from := 0; from < b.n; from += partPackets {
 		b.opened.Add(1)
 		select {

@@ -71,6 +71,7 @@ type Relay struct {
 	look    chan struct{} // a datagram of an unknown key came
 
 	hosts map[*session.Session]*host // of who admits
+	swept time.Time                  // when it last forgot hosts
 
 	mu        sync.Mutex            // guards what follows
 	seen      map[string]fleet.Host // all hosts, by agent, as they were shown last

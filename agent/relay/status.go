@@ -34,6 +34,7 @@ func (r *Relay) Status() Status {
 		s.Datagrams[name] = r.counters.came[i].Load()
 	}
 	s.Datagrams["held too long"] = r.counters.held.Load()
+	s.Datagrams["not understood"] = r.counters.unread.Load()
 	s.Datagrams["answers not sent"] = r.counters.unsent.Load()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -85,6 +85,8 @@ var mayImport = map[string][]string{
 	"agent/relay/authd":     {"agent/relay/limit", "internal/fleet", "internal/wire"},
 	"agent/relay/legacy":    {"internal/event", "internal/syscheck"},
 
+	// the relay's doors, which legacy agents and appliances come in by
+
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
 		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/fleet",

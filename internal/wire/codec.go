@@ -6,14 +6,14 @@ import (
 	"crypto/cipher"
 	"crypto/md5" // the protocol's
 	"crypto/rand"
-	"crypto/subtle"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/klauspost/compress/zlib"
-	"golang.org/x/crypto/blowfish"
+	"golang.org/x/crypto/blowfish" //nolint:staticcheck // deprecated for new systems; OSSEC is an old one
 )
 
 var (
@@ -72,16 +72,35 @@ func (c *Codec) Open(d Datagram, limit int, s *Scratch) (Message, error) {
 	}
 	packed := s.packed[:len(d.Body)]
 	if !d.AES {
-		decrypt(c.blowfish(), blowfishIV, packed, d.Body)
-		return s.open(Blowfish, packed, limit)
+		return s.openBlowfish(c.blowfish(), packed, d.Body, limit)
 	}
-	// The IV is what the first block is combined with, and nothing else. So this is right for Wazuh, and without the first block for OSSEC.
-	decrypt(c.aes(), wazuhIV, packed, d.Body)
-	packed, ok := unpad(packed)
-	if !ok {
+	return s.openAES(c.aes(), packed, d.Body, limit)
+}
+
+func (s *Scratch) openBlowfish(block cipher.Block, packed, body []byte, limit int) (Message, error) {
+	const first = blowfish.BlockSize
+	decrypt(block, blowfishIV, packed[:first], body)
+	if packed[0] != '!' {
+		return Message{}, ErrChecksum // a wrong key costs no more than a block
+	}
+	decrypt(block, body[:first], packed[first:], body[first:])
+	return s.open(Blowfish, packed, limit)
+}
+
+// openAES tries both ways. The IV is what the first block is combined with, and nothing else: so what is decrypted with Wazuh's is right for Wazuh, and
+// without the first block for OSSEC.
+func (s *Scratch) openAES(block cipher.Block, packed, body []byte, limit int) (Message, error) {
+	const first = 2 * aes.BlockSize
+	if len(body) < first {
 		return Message{}, ErrChecksum
 	}
-	if len(packed) <= aes.BlockSize {
+	decrypt(block, wazuhIV, packed[:first], body)
+	if packed[0] != '!' && packed[aes.BlockSize] != '!' {
+		return Message{}, ErrChecksum
+	}
+	decrypt(block, body[first-aes.BlockSize:first], packed[first:], body[first:])
+	packed, ok := unpad(packed)
+	if !ok || len(packed) <= aes.BlockSize {
 		return Message{}, ErrChecksum
 	}
 	m, err := s.open(AES, packed[aes.BlockSize:], limit)
@@ -95,12 +114,15 @@ func (c *Codec) Open(d Datagram, limit int, s *Scratch) (Message, error) {
 	return m, wazuhErr
 }
 
-// decrypt is CBC. cipher.NewCBCDecrypter would do the same with an allocation for each datagram.
+// decrypt fills dst from src, which may be longer. It is CBC; cipher.NewCBCDecrypter would do the same with an allocation for each datagram.
 func decrypt(block cipher.Block, iv, dst, src []byte) {
 	size := len(iv)
-	for i := 0; i < len(src); i += size {
-		block.Decrypt(dst[i:i+size], src[i:i+size])
-		subtle.XORBytes(dst[i:i+size], dst[i:i+size], iv)
+	for i := 0; i < len(dst); i += size {
+		to := dst[i : i+size]
+		block.Decrypt(to, src[i:i+size])
+		for j := 0; j < size; j += 8 {
+			binary.LittleEndian.PutUint64(to[j:], binary.LittleEndian.Uint64(to[j:])^binary.LittleEndian.Uint64(iv[j:]))
+		}
 		iv = src[i : i+size]
 	}
 }

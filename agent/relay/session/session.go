@@ -32,7 +32,7 @@ const (
 	near         = 1 << 14             // so far above a stream a message from another port may still be of it
 	retention    = 24 * time.Hour      // of fingerprints
 	sealAfter    = time.Hour           // fingerprints leave memory,
-	sealAt       = 1 << 20             // or when they are so many
+	sealAt       = 1_000_000           // or when they are so many
 	tellEvery    = time.Minute         // the same thing is told once in it
 	sharedEvery  = time.Hour           // that a key seems to be used by two hosts
 	defaultMax   = 1 << 16             // sessions in memory
@@ -120,6 +120,7 @@ type Sessions struct {
 	keys     map[string]*keyState
 	total    int        // in memory
 	changed  []*Session // dirty
+	ended    []*Session // to be returned by Expire
 	heard    heard
 	sources  sources
 	notices  map[about]*notice
@@ -133,12 +134,12 @@ type Sessions struct {
 
 // keyState is a key's sessions in memory.
 type keyState struct {
-	hosts  map[netip.Addr]*Session // by place; the first of a list
-	agents map[string]*Session     // those live, by their ids
-	live   int
-	rate   bucket
-	strays int       // messages of another address that didn't fit in, under a key of one host
-	told   time.Time // that two hosts seem to use it
+	hosts   map[netip.Addr]*Session // by place; the first of a list
+	agents  map[string]*Session     // those live, by their ids
+	live    int
+	rate    bucket
+	strays  int       // messages of another address that didn't fit in, under a key of one host,
+	strayed time.Time // in the hour since then
 }
 
 // Stats is how things stand.

@@ -194,13 +194,18 @@ func (l *Listener) take(ctx context.Context) error {
 		batch := l.queue.next()
 		if err := l.give(ctx, batch); err != nil {
 			l.queue.putBack(batch)
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+			return unlessEnded(ctx, err)
 		}
 	}
 	return nil
+}
+
+// unlessEnded returns err, but nil when ctx has ended, which is then why.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // takeRest gives what was read when it all ended, unless Take has failed.

@@ -33,10 +33,8 @@ func (l *Listener) readDatagrams(ctx context.Context) error {
 	for {
 		n, from, err := l.udp.ReadFromUDPAddrPort(buf)
 		switch {
-		case ctx.Err() != nil && err != nil:
-			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("read syslog: %w", err)
+			return unlessEnded(ctx, fmt.Errorf("read syslog: %w", err))
 		case err != nil:
 			l.troubleLine.Tell(l.o.Now(), l.o.Report, "syslog %s: read: %v", l.where(), err)
 			limit.Wait(ctx, 100*time.Millisecond)
