@@ -78,9 +78,11 @@ func (r *Relay) keepAll(ctx context.Context) error {
 		}
 		select {
 		case p := <-r.keep:
+			r.keeping.Store(r.opts.Now().UnixNano())
 			if err := r.opts.Spool.Keep(ctx, p.events, p.put); err != nil {
 				return err
 			}
+			r.keeping.Store(0)
 		case <-ctx.Done():
 			return nil
 		}

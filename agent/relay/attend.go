@@ -36,8 +36,31 @@ func (r *Relay) attend(ctx context.Context) error {
 	}
 }
 
+// idleKey is how long what is prepared of a key is kept after its last use: 4 KiB, for hosts that mostly say something once in ten minutes.
+const idleKey = time.Minute
+
+// forgetKeys lets go of what is prepared of keys that were not used.
+func (r *Relay) forgetKeys() {
+	for _, k := range r.keys.now.Load().all {
+		if !k.used.Swap(false) {
+			k.codec.Forget()
+			if k.before != nil {
+				k.before.Forget()
+			}
+		}
+	}
+}
+
 // tend does one round.
 func (r *Relay) tend(ctx context.Context) error {
+	now := r.opts.Now()
+	if now.Sub(r.looked) >= idleKey {
+		r.looked = now
+		r.forgetKeys()
+		if err := r.loadHosts(ctx); err != nil { // of other relays
+			return err
+		}
+	}
 	if err := r.refresh(ctx); err != nil {
 		return err
 	}
@@ -108,7 +131,7 @@ func (r *Relay) command(ctx context.Context, c fleet.Command) (here bool, err er
 		}
 	})
 	what, forget := strings.CutPrefix(c.Text, "clear ")
-	if to.on == nil {
+	if to.on == nil || r.balanced() && r.opts.Now().Sub(last) > flowLives {
 		return false, nil // it waits
 	}
 	if h, err := r.opts.Fleet.Host(ctx, c.Agent); err == nil && h.Relay != r.opts.Name && h.Last.After(last) {
@@ -126,6 +149,12 @@ func (r *Relay) command(ctx context.Context, c fleet.Command) (here bool, err er
 	return true, nil
 }
 
+// flowLives is how long after a host's last datagram a load balancer surely lets one through to it: with AWS's it's two minutes.
+const flowLives = time.Minute
+
+// balanced tells whether hosts come through a load balancer, which asks whether this relay is well.
+func (r *Relay) balanced() bool { return r.opts.Config.Relay.HealthPort != 0 }
+
 // loadHosts reads what the fleet knows of hosts: what they are called, and how far they have counted elsewhere.
 func (r *Relay) loadHosts(ctx context.Context) error {
 	list, err := r.opts.Fleet.Hosts(ctx)
@@ -135,6 +164,9 @@ func (r *Relay) loadHosts(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, h := range list {
+		if was, ok := r.seen[h.Agent]; ok && was.Last.After(h.Last) {
+			continue
+		}
 		r.seen[h.Agent] = h
 		if at, err := netip.ParseAddrPort(h.Address); err == nil && h.Relay != r.opts.Name {
 			k := place{h.Key, at.Addr().Unmap()}

@@ -166,6 +166,9 @@ func (r *Relay) openWith(p *packet, d wire.Datagram, k *key, o *opener, at time.
 	}
 	switch {
 	case err == nil:
+		if !k.used.Load() {
+			k.used.Store(true)
+		}
 		p.key, p.codec, p.why, p.message = k, codec, accepted, m
 		p.inner = append(p.inner[:0], m.Inner...)
 		p.message.Inner = p.inner

@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 	"agent/program": {},
 
 	// the relay
-	"agent/relay/check": {"agent/check", "agent/relay/config", "agent/relay/socket", "internal/fleet", "internal/osxml"},
+	"agent/relay/check": {"agent/check", "agent/relay/authd", "agent/relay/config", "agent/relay/socket", "internal/fleet", "internal/osxml"},
 	"agent/relay": {
 		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
 		"agent/relay/syslog", "agent/sender", "agent/spool", "internal/codec", "internal/event", "internal/fleet", "internal/wire",

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zlib"
 	"golang.org/x/crypto/blowfish" //nolint:staticcheck // deprecated for new systems; OSSEC is an old one
@@ -27,9 +28,31 @@ const (
 )
 
 // Codec opens and seals with one key. It may be used by several goroutines. What a cipher prepares of the key, 4 KiB for Blowfish, is made
-// when it is used first.
+// when it is used first, and after Forget.
 type Codec struct {
-	blowfish, aes func() cipher.Block
+	blowfish, aes prepared
+}
+
+// prepared is a cipher with its key.
+type prepared struct {
+	key   string
+	make  func(key []byte) cipher.Block
+	block atomic.Pointer[cipher.Block]
+}
+
+func (p *prepared) get() cipher.Block {
+	if b := p.block.Load(); b != nil {
+		return *b
+	}
+	b := p.make([]byte(p.key))
+	p.block.Store(&b)
+	return b
+}
+
+// Forget lets go of what is prepared, for a key that is not used for a while.
+func (c *Codec) Forget() {
+	c.blowfish.block.Store(nil)
+	c.aes.block.Store(nil)
 }
 
 // NewCodec prepares a key.
@@ -37,8 +60,8 @@ func NewCodec(k Key) *Codec {
 	secret := hexMD5(k.Secret)
 	who := hexMD5(hexMD5(k.Name) + hexMD5(k.ID))
 	return &Codec{
-		blowfish: sync.OnceValue(func() cipher.Block { return must(blowfish.NewCipher([]byte(secret + who[:15]))) }),
-		aes:      sync.OnceValue(func() cipher.Block { return must(aes.NewCipher([]byte(secret))) }),
+		blowfish: prepared{key: secret + who[:15], make: func(key []byte) cipher.Block { return must(blowfish.NewCipher(key)) }},
+		aes:      prepared{key: secret, make: func(key []byte) cipher.Block { return must(aes.NewCipher(key)) }},
 	}
 }
 
@@ -72,9 +95,9 @@ func (c *Codec) Open(d Datagram, limit int, s *Scratch) (Message, error) {
 	}
 	packed := s.packed[:len(d.Body)]
 	if !d.AES {
-		return s.openBlowfish(c.blowfish(), packed, d.Body, limit)
+		return s.openBlowfish(c.blowfish.get(), packed, d.Body, limit)
 	}
-	return s.openAES(c.aes(), packed, d.Body, limit)
+	return s.openAES(c.aes.get(), packed, d.Body, limit)
 }
 
 func (s *Scratch) openBlowfish(block cipher.Block, packed, body []byte, limit int) (Message, error) {
@@ -201,17 +224,17 @@ func (c *Codec) Seal(dst []byte, id string, m Message) ([]byte, error) {
 	}
 	packed := pack(inner)
 	if m.Cipher == Blowfish {
-		return encrypt(append(dst, blowfishMarker...), c.blowfish(), blowfishIV, packed), nil
+		return encrypt(append(dst, blowfishMarker...), c.blowfish.get(), blowfishIV, packed), nil
 	}
 	dst = append(dst, aesMarker...)
 	n := aes.BlockSize - len(packed)%aes.BlockSize
 	packed = append(packed, bytes.Repeat([]byte{byte(n)}, n)...)
 	if m.Cipher == WazuhAES {
-		return encrypt(dst, c.aes(), wazuhIV, packed), nil
+		return encrypt(dst, c.aes.get(), wazuhIV, packed), nil
 	}
 	iv := make([]byte, aes.BlockSize)
 	_, _ = rand.Read(iv) // never fails
-	return encrypt(append(dst, iv...), c.aes(), iv, packed), nil
+	return encrypt(append(dst, iv...), c.aes.get(), iv, packed), nil
 }
 
 // inner returns what the checksum covers, with the checksum in front.

@@ -52,7 +52,6 @@ const whole = `<!-- a server's -->
     <ssl_manager_cert>sslmanager.cert</ssl_manager_cert>
     <ssl_manager_key>sslmanager.key</ssl_manager_key>
     <ssl_agent_ca>ca.pem</ssl_agent_ca>
-    <ssl_auto_negotiate>yes</ssl_auto_negotiate>
   </auth>
   <client>
     <uplink>kinesis:hids</uplink>
@@ -104,7 +103,7 @@ func TestWhole(t *testing.T) {
 		},
 		Auth: config.Auth{
 			Enabled: true, Port: 1615, UseSourceIP: true, Password: "file:" + filepath.Join(dir, "authd.pass"),
-			Certificate: filepath.Join(dir, "sslmanager.cert"), Key: filepath.Join(dir, "sslmanager.key"), CA: filepath.Join(dir, "ca.pem"), OldTLS: true,
+			Certificate: filepath.Join(dir, "sslmanager.cert"), Key: filepath.Join(dir, "sslmanager.key"), CA: filepath.Join(dir, "ca.pem"),
 		},
 		Client: agent.Client{Uplink: "kinesis:hids", Region: "eu-central-1", SpoolSize: 2 << 30, Gather: 2 * time.Second},
 		Relay:  config.Relay{Name: "relay-1", Fleet: "hids-fleet", HealthPort: 1516, StrictFreshness: true},
@@ -176,7 +175,7 @@ func TestFaults(t *testing.T) {
 		{"<remote><local_ip>here</local_ip></remote>", `<local_ip> is "here"`},
 		{"<remote><ipv6>maybe</ipv6></remote>", `<ipv6> is "maybe": write yes or no`},
 		{"<remote><crypto_accept>des</crypto_accept></remote>", `<crypto_accept> is "des"`},
-		{"<remote><conexion/></remote>", "c:1:23: remote: unknown element <conexion>: known are allowed-ips, connection, "},
+		{"<remote><conn/></remote>", "c:1:23: remote: unknown element <conn>: known are allowed-ips, connection, "},
 		{"<remote><tls_key>x</tls_key></remote>", "tls_certificate of agents"},
 		{"<remote><connection>syslog</connection></remote>", "remote: syslog without allowed-ips"},
 		{syslog("<protocol>udp,tcp</protocol>"), "syslog by udp and tcp at once: write a <remote> for each"},
@@ -198,7 +197,7 @@ func TestFaults(t *testing.T) {
 		{"<auth/><relay><health_port>1515</health_port></relay>", "relay: health_port 1515 is <auth>'s"},
 		{"<relay><fleet>fleet</fleet></relay>", `<fleet> is "fleet": write dynamodb:TABLE`},
 		{"<relay><name>a b</name></relay>", `<name> is "a b"`},
-		{"<relay><nome>x</nome></relay>", "relay: unknown element <nome>: known are fleet, health_port, name, strict_freshness"},
+		{"<relay><title>x</title></relay>", "relay: unknown element <title>: known are fleet, health_port, name, strict_freshness"},
 		{"<client><uplink>stream</uplink></client>", `c:1:23: <uplink> is "stream"`},
 		{"<remote>", "c:1:23: "},
 	} {
