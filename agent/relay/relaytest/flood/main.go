@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -101,9 +102,13 @@ func drain(path string) error {
 		_ = conn.Close()
 	}()
 	for n, buf := 0, make([]byte, 8<<10); ; n++ {
-		if _, err := conn.Read(buf); err != nil {
+		_, err := conn.Read(buf)
+		if errors.Is(err, net.ErrClosed) {
 			fmt.Printf("%d events were passed on\n", n)
 			return nil //nolint:nilerr // it was closed
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
