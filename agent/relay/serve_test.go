@@ -88,12 +88,11 @@ func say(msg string) { fmt.Fprintln(os.Stderr, msg) }
 // server is a relay in a process of its own.
 type server struct {
 	testing.TB
-	dir   string
-	port  uint16
-	at    netip.AddrPort
-	cmd   *exec.Cmd
-	args  []string
-	ended chan struct{}
+	dir  string
+	port uint16
+	at   netip.AddrPort
+	cmd  *exec.Cmd
+	args []string
 }
 
 // newServer makes a fleet with keys, and starts a relay in a process of its own.

@@ -168,11 +168,11 @@ func TestAgentsHostile(t *testing.T) {
 // startRelay runs yagura local --relay until the test ends, and returns its data folder and where it listens.
 func startRelay(t *testing.T) (data string, at netip.AddrPort) {
 	t.Helper()
-	free, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	at = free.LocalAddr().(*net.UDPAddr).AddrPort()
+	at = free.Addr().(*net.TCPAddr).AddrPort() // of UDP, too, most likely
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "ossec.conf")
 	text := fmt.Sprintf(`<ossec_config>

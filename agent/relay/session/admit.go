@@ -14,11 +14,13 @@ func (s *Sessions) Admit(a Arrival) (*Session, Verdict) {
 		s.now = a.At
 	}
 	ks := s.key(a.Key.ID)
-	admit := s.admitOne
+	var x *Session
+	var v Verdict
 	if a.Key.Many {
-		admit = s.admitMany
+		x, v = s.admitMany(ks, &a)
+	} else {
+		x, v = s.admitOne(ks, &a)
 	}
-	x, v := admit(ks, &a)
 	s.counts[v]++
 	if v != Accepted {
 		s.note(v, &a)

@@ -10,6 +10,9 @@ import (
 func (s *Sessions) Expire(now time.Time) []*Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if now.After(s.now) {
+		s.now = now
+	}
 	for _, ks := range s.keys {
 		for _, first := range ks.hosts {
 			s.expirePlace(ks, first, now)

@@ -59,3 +59,12 @@ func (s *Sessions) Drift() string {
 	}
 	return ""
 }
+
+// ReadRecord reads a stored session, and returns it as it would be stored again.
+func ReadRecord(k, v []byte) (k2, v2 []byte, err error) {
+	x, err := readRecord(k, v)
+	if err != nil {
+		return nil, nil, err
+	}
+	return x.storeKey(), x.record(), nil
+}

@@ -40,8 +40,6 @@ type relay struct {
 	told    []string
 }
 
-var bucketEvents = []byte("events")
-
 func newRelay(t testing.TB, o session.Options) *relay {
 	r := openRelay(t, t.TempDir(), o)
 	t.Cleanup(r.close)
@@ -166,8 +164,9 @@ type agent struct {
 	port uint16
 	node string
 	seq  uint64
-	made int // messages: what its random numbers are for
-	salt int // of its life
+	made int  // messages: what its random numbers are for
+	salt int  // of its life
+	told bool // who it is, in this life
 }
 
 func newAgent(key *session.Key, ip string, port uint16, node string) *agent {

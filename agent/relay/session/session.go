@@ -104,7 +104,7 @@ type Session struct {
 // Options are what sessions work with.
 type Options struct {
 	Max      int                                        // sessions in memory; 0 for 65536
-	MaxBytes int64                                      // of fingerprints on disk; 0 for 2 GiB
+	MaxBytes int64                                      // of fingerprints on disk; 0 for 2 GiB. A sixth as much is needed in memory
 	Floor    func(keyID string, host netip.Addr) uint64 // the highest counter that another relay had lately, 0 for none: what is new or comes back here must be above. Nil for one relay alone
 	Alert    func(msg string)                           // is told of limits, replays and resets, each once a minute with its count; nil for nothing
 	Report   func(msg string)                           // is told of duplicates, as rarely, and of the disk's troubles; nil for nothing
