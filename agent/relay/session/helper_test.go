@@ -40,8 +40,6 @@ type relay struct {
 	told    []string
 }
 
-var bucketEvents = []byte("events")
-
 func newRelay(t testing.TB, o session.Options) *relay {
 	r := openRelay(t, t.TempDir(), o)
 	t.Cleanup(r.close)

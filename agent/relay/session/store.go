@@ -83,7 +83,7 @@ func (s *Sessions) load(tx *bolt.Tx) error {
 		x, err := readRecord(k, v)
 		if err != nil {
 			s.opts.Report(fmt.Sprintf("%v; it begins anew", err))
-			return nil //nolint:nilerr // one host's counters are no reason to leave all others unheard
+			return nil // one host's counters are no reason to leave all others unheard
 		}
 		if x.Last.After(s.now) {
 			s.now = x.Last
@@ -186,7 +186,7 @@ func (s *Sessions) loadHeard(tx *bolt.Tx) error {
 			at, err := s.heard.readChunk(v)
 			if err != nil {
 				s.opts.Report(fmt.Sprintf("fingerprints: %x: %v; replays of what was in it are not known", k, err))
-				return nil //nolint:nilerr // it is told
+				return nil
 			}
 			if at.After(s.now) {
 				s.now = at
