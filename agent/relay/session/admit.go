@@ -55,7 +55,7 @@ func (s *Sessions) admitOne(ks *keyState, a *Arrival) (*Session, Verdict) {
 		return x, Repeated
 	case x == nil:
 		return s.begin(ks, a, nowhere, f)
-	case !x.had(a.Seq):
+	case !x.had(a.Seq) && (!a.Control || a.Seq > x.high || a.From == x.heard): // else it begins anew where something was lost
 		return s.take(ks, x, a, f)
 	}
 	s.stray(ks, x, a)
@@ -194,7 +194,11 @@ func (s *Sessions) begin(ks *keyState, a *Arrival, place netip.Addr, f fingerpri
 		return nil, TooFast
 	}
 	x := &Session{Key: a.Key, First: a.At, place: place, born: a.At.UnixNano()}
-	x.begin(a.Seq)
+	if a.Control { // an agent says nothing before this is answered
+		x.begin(a.Seq, 0)
+	} else {
+		x.begin(a.Seq, overtaken)
+	}
 	s.distinct(ks, x)
 	s.link(ks, x)
 	return s.take(ks, x, a, f)

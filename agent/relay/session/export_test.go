@@ -11,7 +11,7 @@ func (w *window) Had(n uint64) bool { return w.had(n) }
 func (w *window) Restart(n uint64)  { w.restart(n) }
 
 // Begin is the window's own, too.
-func (w *window) Begin(n uint64) { w.begin(n) }
+func (w *window) Begin(n, overtaken uint64) { w.begin(n, overtaken) }
 
 // Size is how much a session takes, without its texts and its place in a map.
 const Size = unsafe.Sizeof(Session{})
@@ -21,7 +21,6 @@ const (
 	WindowSize = windowSize
 	KeyBurst   = keyBurst
 	SealAt     = sealAt
-	Settle     = settle
 )
 
 // Memory returns how many sessions of a key are live, and all that are in memory.

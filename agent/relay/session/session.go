@@ -28,6 +28,7 @@ const (
 	Remembered   = 30 * 24 * time.Hour // for so long its counters and its id stay on disk
 	resetEvery   = time.Minute         // a session's counters may go back once in it
 	former       = 8                   // sessions of hosts that were at an address before are in memory
+	overtaken    = 64                  // events that a session's first event may have overtaken
 	perAddress   = 256                 // sessions of a key at one address
 	near         = 1 << 14             // so far above a stream a message from another port may still be of it
 	retention    = 24 * time.Hour      // of fingerprints

@@ -249,14 +249,14 @@ func TestUnproven(t *testing.T) {
 	}
 }
 
-// Answers go to where the newest control message came from, which isn't the one that came last.
+// Answers go to where the newest control message came from.
 func TestFrom(t *testing.T) {
 	r := newRelay(t, session.Options{})
 	h := newAgent(one, "10.0.1.1", 1, "h")
-	late := h.startup()
 	h.ip, h.port = netip.MustParseAddr("192.0.2.1"), 7
 	r.want(session.Accepted, h.startup())
-	if x := r.want(session.Accepted, late); x.From != netip.AddrPortFrom(h.ip, 7) {
+	h.ip = netip.MustParseAddr("192.0.2.3")
+	if x := r.want(session.Accepted, h.event()); x.From != netip.MustParseAddrPort("192.0.2.1:7") {
 		t.Errorf("answers go to %s", x.From)
 	}
 	h.ip = netip.MustParseAddr("::ffff:192.0.2.2")

@@ -48,16 +48,10 @@ func (w *window) restart(n uint64) {
 	}
 }
 
-// settle is how many counters below its first one a stream may still have to come.
-const settle = 64
-
-// begin makes n the first that comes; it isn't had yet, nor are a few below, which may have been overtaken.
-func (w *window) begin(n uint64) {
+// begin makes n the first that comes; it isn't had yet, nor are so many below, which it may have overtaken.
+func (w *window) begin(n, overtaken uint64) {
 	w.restart(n)
-	for m := n; m+settle > n; m-- {
+	for m := n - min(n, overtaken); m <= n; m++ {
 		w.bits[m/64%uint64(len(w.bits))] &^= 1 << (m % 64)
-		if m == 0 {
-			break
-		}
 	}
 }

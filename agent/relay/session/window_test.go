@@ -32,8 +32,8 @@ func TestWindow(t *testing.T) {
 				continue
 			}
 			if rapid.IntRange(0, 99).Draw(t, "begin") == 0 {
-				w.Begin(n)
-				m.high, m.from, m.all = n, max(n, session.Settle-1)-session.Settle+1, map[uint64]bool{}
+				w.Begin(n, 63)
+				m.high, m.from, m.all = n, max(n, 63)-63, map[uint64]bool{}
 				continue
 			}
 			if w.Had(n) != m.had(n) {
