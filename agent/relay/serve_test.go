@@ -58,7 +58,11 @@ func serve(dir string, port uint16) (err error) {
 		return err
 	}
 	defer db.Close()
-	sp, err := spool.Open(filepath.Join(dir, "relay.db"), spool.Options{Agent: "relay-1", Gather: 50 * time.Millisecond, Random: rand.Reader, Report: say})
+	o := spool.Options{Agent: "relay-1", Random: rand.Reader, Report: say}
+	if !*discard {
+		o.Gather = 50 * time.Millisecond
+	}
+	sp, err := spool.Open(filepath.Join(dir, "relay.db"), o)
 	if err != nil {
 		return err
 	}
