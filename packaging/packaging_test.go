@@ -21,8 +21,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/yagura-hids/yagura/agent/relay/check"
 	"github.com/yagura-hids/yagura/agent/relay/config"
+	"github.com/yagura-hids/yagura/agent/relay/socket"
 	"github.com/yagura-hids/yagura/packaging"
 )
 
@@ -309,7 +309,7 @@ func TestRelayConf(t *testing.T) {
 
 // The buffer that is asked for is the one that check wants.
 func TestRelayBuffer(t *testing.T) {
-	if want := fmt.Sprintf("\nnet.core.rmem_max = %d\n", check.WantBuffer); !strings.Contains(string(read(t, "relay", "sysctl.conf")), want) {
+	if want := fmt.Sprintf("\nnet.core.rmem_max = %d\n", socket.WantBuffer); !strings.Contains(string(read(t, "relay", "sysctl.conf")), want) {
 		t.Errorf("sysctl.conf lacks %q", want)
 	}
 }

@@ -78,9 +78,11 @@ func (r *Relay) keepAll(ctx context.Context) error {
 		}
 		select {
 		case p := <-r.keep:
+			r.keeping.Store(r.opts.Now().UnixNano())
 			if err := r.opts.Spool.Keep(ctx, p.events, p.put); err != nil {
 				return err
 			}
+			r.keeping.Store(0)
 		case <-ctx.Done():
 			return nil
 		}
@@ -159,6 +161,9 @@ func (r *Relay) read(h *host, m legacy.Message, pend *pending) {
 	if res.Event != nil {
 		pend.events = append(pend.events, res.Event)
 	}
+	if res.Note == legacy.Unknown {
+		r.counters.unread.Add(1)
+	}
 	h.note(res.Note, m.At)
 }
 
@@ -232,4 +237,12 @@ func (r *Relay) tick(now time.Time, pend *pending) {
 		}
 	}
 	r.showAll()
+	if now.Sub(r.swept) >= time.Hour {
+		r.swept = now
+		_, err := r.known.Forget(now.Add(-forgetAfter))
+		r.counters.trouble("what is known of hosts", err)
+	}
 }
+
+// forgetAfter is how long a host's files are known after it was heard last: autoscaled hosts don't come back.
+const forgetAfter = 90 * 24 * time.Hour

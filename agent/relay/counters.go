@@ -49,6 +49,7 @@ type counters struct {
 	came   [reasons]atomic.Uint64
 	lines  [reasons]limit.Lines
 	held   atomic.Uint64 // messages lost because their host had not told who it is
+	unread atomic.Uint64 // messages that were not understood
 	unsent atomic.Uint64 // answers that could not be sent
 
 	mu       sync.Mutex

@@ -103,7 +103,8 @@ func (h *home) start() netip.AddrPort {
 	select {
 	case <-ready:
 	case err := <-ended:
-		h.Fatal(err)
+		ended <- err
+		h.Fatalf("the relay doesn't start: %v", err)
 	}
 	return h.port("agents", "udp")
 }

@@ -119,7 +119,7 @@ func (r *Relay) gone(h *host, now time.Time, pend *pending) {
 	r.show(h)
 	who := fmt.Sprintf("%s-%s", h.agent, h.from.Addr())
 	pend.events = append(pend.events, &event.Event{
-		ID: event.ID{Agent: h.agent}, Kind: event.AgentState, Time: now, Location: who + "->ossec-monitord",
+		ID: event.ID{Agent: h.agent}, Kind: event.AgentState, Time: now, Location: who + "->ossec-monitord", //nolint:misspell // OSSEC's
 		Text: fmt.Sprintf("ossec: Agent disconnected: '%s'.", who),
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -26,7 +27,9 @@ import (
 	"github.com/yagura-hids/yagura/agent/relay/legacy"
 	"github.com/yagura-hids/yagura/agent/relay/session"
 	"github.com/yagura-hids/yagura/agent/relay/socket"
+	"github.com/yagura-hids/yagura/agent/sender"
 	"github.com/yagura-hids/yagura/agent/spool"
+	"github.com/yagura-hids/yagura/internal/codec"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/fleet"
 	"github.com/yagura-hids/yagura/internal/wire"
@@ -64,11 +67,14 @@ type Relay struct {
 	free    chan *batch   // to be filled
 	ready   chan struct{} // the keeper can take a pending
 	keep    chan *pending // what it takes
+	keeping atomic.Int64  // since when it is at it, in ns since 1970; 0 if it isn't
 	do      chan func()   // run between batches, by who admits
 	pushes  chan push     // to be pushed
+	looked  time.Time     // when who attends last looked for what is done once a minute
 	look    chan struct{} // a datagram of an unknown key came
 
 	hosts map[*session.Session]*host // of who admits
+	swept time.Time                  // when it last forgot hosts
 
 	mu        sync.Mutex            // guards what follows
 	seen      map[string]fleet.Host // all hosts, by agent, as they were shown last
@@ -77,6 +83,7 @@ type Relay struct {
 	udp       *socket.UDP           // the agents'
 	elsewhere map[place]uint64      // how far hosts had counted when other relays heard them
 	sources   int                   // of syslog, in seen
+	sender    *sender.Sender        // nil where others empty the spool
 }
 
 // Location is where the events stand that the relay tells of itself.
@@ -170,6 +177,30 @@ func (r *Relay) Run(ctx context.Context) error {
 		return own.error
 	}
 	return nil
+}
+
+// Send empties the spool until ctx ends; see [sender.Sender.Run]. deliver stores batches of several agents, those of one in their order.
+func (r *Relay) Send(ctx context.Context, deliver func(context.Context, []codec.Encoded) error) error {
+	s := sender.New(sender.Options{
+		Spool: r.opts.Spool, Deliver: deliver, Report: r.opts.Report, Now: r.opts.Now,
+		Head: func(agent string) event.Batch {
+			return event.Batch{AgentID: agent, Agent: r.Agent(agent), Version: r.opts.Version}
+		},
+	})
+	r.mu.Lock()
+	r.sender = s
+	r.mu.Unlock()
+	return s.Run(ctx)
+}
+
+// sent returns what was sent.
+func (r *Relay) sent() sender.Sent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sender == nil {
+		return sender.Sent{}
+	}
+	return r.sender.Sent()
 }
 
 // failure is why a part failed, as the cause of a context's end.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yagura-hids/yagura/agent/sender"
 	"github.com/yagura-hids/yagura/agent/spool"
 )
 
@@ -18,13 +19,14 @@ type Status struct {
 	Hosts     int               `json:"hosts"`     // at work
 	Datagrams map[string]uint64 `json:"datagrams"` // by what became of them; "dropped by the kernel" among them
 	Spool     spool.Stats       `json:"spool"`
+	Sent      sender.Sent       `json:"sent"`
 	Trouble   map[string]string `json:"trouble,omitempty"` // what is wrong at the moment, by where
 }
 
 // Status returns how the relay is now.
 func (r *Relay) Status() Status {
 	s := Status{
-		Name: r.opts.Name, Version: r.opts.Version, Started: r.started, Now: r.opts.Now(), Spool: r.opts.Spool.Stats(),
+		Name: r.opts.Name, Version: r.opts.Version, Started: r.started, Now: r.opts.Now(), Spool: r.opts.Spool.Stats(), Sent: r.sent(),
 		Keys: len(r.keys.now.Load().all), Hosts: r.sessions.Stats().Sessions, Datagrams: map[string]uint64{}, Trouble: r.counters.wrong(),
 	}
 	for i := range r.counters.came {
@@ -32,6 +34,7 @@ func (r *Relay) Status() Status {
 		s.Datagrams[name] = r.counters.came[i].Load()
 	}
 	s.Datagrams["held too long"] = r.counters.held.Load()
+	s.Datagrams["not understood"] = r.counters.unread.Load()
 	s.Datagrams["answers not sent"] = r.counters.unsent.Load()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,11 +45,17 @@ func (r *Relay) Status() Status {
 	return s
 }
 
+// stuck is how long keeping some events takes when something is wrong with the disk.
+const stuck = 30 * time.Second
+
 // sick says why this relay should get nothing for now; "" if it should.
 func (r *Relay) sick() string {
 	s := r.opts.Spool.Stats()
 	if s.Bytes >= s.Max {
 		return "the spool is full"
+	}
+	if since := r.keeping.Load(); since != 0 && r.opts.Now().Sub(time.Unix(0, since)) > stuck {
+		return "the spool's disk takes nothing"
 	}
 	return ""
 }

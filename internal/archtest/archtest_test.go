@@ -71,17 +71,21 @@ var mayImport = map[string][]string{
 	"agent/program": {},
 
 	// the relay
-	"agent/relay/config": {"agent/config", "internal/osxml"},
-	"agent/relay/check":  {"agent/check", "agent/relay/config", "internal/fleet", "internal/osxml"},
+	"agent/relay/check": {"agent/check", "agent/relay/authd", "agent/relay/config", "agent/relay/socket", "internal/fleet", "internal/osxml"},
 	"agent/relay": {
 		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
-		"agent/relay/syslog", "agent/spool", "internal/event", "internal/fleet", "internal/wire",
+		"agent/relay/syslog", "agent/sender", "agent/spool", "internal/codec", "internal/event", "internal/fleet", "internal/wire",
 	},
 	"agent/relay/relaytest": {"internal/wire"},
 	"agent/relay/config":    {"agent/config", "internal/osxml"},
 	"agent/relay/session":   {},
 	"agent/relay/socket":    {},
+	"agent/relay/limit":     {},
+	"agent/relay/syslog":    {"agent/relay/limit", "agent/relay/socket", "internal/event"},
+	"agent/relay/authd":     {"agent/relay/limit", "internal/fleet", "internal/wire"},
 	"agent/relay/legacy":    {"internal/event", "internal/syscheck"},
+
+	// the relay's doors, which legacy agents and appliances come in by
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {

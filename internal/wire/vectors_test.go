@@ -18,7 +18,7 @@ type vector map[string]string
 
 var failures = map[string]error{"ok": nil, "format": wire.ErrFormat, "checksum": wire.ErrChecksum, "too large": wire.ErrTooLarge}
 
-func readVector(t *testing.T, path string) (vector, []byte) {
+func readVector(t testing.TB, path string) (vector, []byte) {
 	t.Helper()
 	file, err := os.ReadFile(path)
 	if err != nil {

@@ -22,7 +22,9 @@ import (
 	"syscall"
 
 	"github.com/yagura-hids/yagura/agent/check"
+	"github.com/yagura-hids/yagura/agent/relay/authd"
 	"github.com/yagura-hids/yagura/agent/relay/config"
+	"github.com/yagura-hids/yagura/agent/relay/socket"
 	"github.com/yagura-hids/yagura/internal/fleet"
 	"github.com/yagura-hids/yagura/internal/osxml"
 )
@@ -168,9 +170,6 @@ func (c *checker) certificate(name, file, key string) {
 	c.add(name, check.OK, "", "%s", file)
 }
 
-// WantBuffer is how many bytes of datagrams the kernel should keep while nobody reads them.
-const WantBuffer = 32 << 20
-
 // buffer looks how large a socket's buffer may be. A small one loses datagrams whenever many come at once.
 func (c *checker) buffer() {
 	const name = "socket buffer"
@@ -182,8 +181,8 @@ func (c *checker) buffer() {
 	switch {
 	case err != nil:
 		c.add(name, check.Warn, "", "net.core.rmem_max: %v", err)
-	case most < WantBuffer:
-		c.add(name, check.Warn, fmt.Sprintf("sysctl -w net.core.rmem_max=%d, and write that into /etc/sysctl.d; the package does so", WantBuffer),
+	case most < socket.WantBuffer:
+		c.add(name, check.Warn, fmt.Sprintf("sysctl -w net.core.rmem_max=%d, and write that into /etc/sysctl.d; the package does so", socket.WantBuffer),
 			"net.core.rmem_max is %d: bursts of datagrams are lost", most)
 	default:
 		c.add(name, check.OK, "", "up to %d MiB", most>>20)
@@ -218,10 +217,14 @@ func (c *checker) enrolment(ctx context.Context) {
 	case a.Password == "":
 		c.add(name, check.Warn, "write <use_password>yes</use_password> into <auth>", "whoever reaches port %d gets a key", a.Port)
 	default:
-		if _, err := c.Password(ctx, c.conf); err != nil {
+		password, err := c.Password(ctx, c.conf)
+		switch {
+		case err != nil:
 			c.add(name, check.Fail, "see that it is there, and that the relay may read it", "password: %v", err)
-			return
+		case len(password) > authd.MaxPassword:
+			c.add(name, check.Warn, fmt.Sprintf("take one of at most %d", authd.MaxPassword), "the password has %d characters, and OSSEC's agent-auth sends only the first", len(password))
+		default:
+			c.add(name, check.OK, "", "by password, from %s", a.Password)
 		}
-		c.add(name, check.OK, "", "by password, from %s", a.Password)
 	}
 }

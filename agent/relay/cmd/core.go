@@ -2,38 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
-	"time"
+	"strings"
 
+	"github.com/yagura-hids/yagura/agent/relay"
 	"github.com/yagura-hids/yagura/agent/relay/config"
-	"github.com/yagura-hids/yagura/agent/sender"
 	"github.com/yagura-hids/yagura/agent/spool"
-	"github.com/yagura-hids/yagura/agent/uplink"
 	"github.com/yagura-hids/yagura/internal/fleet"
 )
 
-// core is the relay itself.
-type core interface {
-	Run(ctx context.Context) error
-	Send(ctx context.Context, up *uplink.Uplink) error
-	Status() status
-}
-
-// status is how a relay is.
-type status struct {
-	Name      string            `json:"name"`
-	Version   string            `json:"version"`
-	Started   time.Time         `json:"started"`
-	Now       time.Time         `json:"now"`
-	Ports     []string          `json:"ports"`
-	Keys      int               `json:"keys"`
-	Hosts     int               `json:"hosts"`
-	Datagrams map[string]uint64 `json:"datagrams"`
-	Spool     spool.Stats       `json:"spool"`
-	Sent      sender.Sent       `json:"sent"`
-	Trouble   map[string]string `json:"trouble,omitempty"`
-}
-
-func newRelay(ctx context.Context, conf *config.Config, s *spool.Spool, store *fleet.Store, dir string) (core, error) {
-	return nil, errors.New("to come")
+// newRelay returns the relay that the configuration asks for.
+func newRelay(ctx context.Context, conf *config.Config, s *spool.Spool, store *fleet.Store, dir string) (*relay.Relay, error) {
+	o := relay.Options{Config: conf, Spool: s, Dir: dir, Fleet: store, Name: conf.Relay.Name, Version: version, Report: warn}
+	if name, ok := strings.CutPrefix(conf.Auth.Password, "ssm:"); ok {
+		o.Password = func(ctx context.Context) (string, error) { return parameter(ctx, name) }
+	}
+	return relay.New(ctx, o)
 }

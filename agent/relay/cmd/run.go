@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/yagura-hids/yagura/agent/program"
+	"github.com/yagura-hids/yagura/agent/relay"
 	"github.com/yagura-hids/yagura/agent/relay/config"
 	"github.com/yagura-hids/yagura/agent/spool"
 	"github.com/yagura-hids/yagura/agent/uplink"
@@ -47,6 +48,7 @@ func (c *runCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, r.Close()) }()
 	return c.together(ctx, r, up)
 }
 
@@ -84,7 +86,7 @@ func readConfig(file string) (*config.Config, error) {
 }
 
 // together runs the relay's parts until ctx ends or one of them fails.
-func (c *runCmd) together(ctx context.Context, r core, up *uplink.Uplink) error {
+func (c *runCmd) together(ctx context.Context, r *relay.Relay, up *uplink.Uplink) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -98,7 +100,7 @@ func (c *runCmd) together(ctx context.Context, r core, up *uplink.Uplink) error 
 		})
 	}
 	part(r.Run)
-	part(func(ctx context.Context) error { return r.Send(ctx, up) })
+	part(func(ctx context.Context) error { return r.Send(ctx, up.SendAll) })
 	wait.Go(func() {
 		if err := serveStatus(ctx, c.socket, func() any { return r.Status() }); err != nil {
 			warn(err.Error() + "; yagura-relay status will not work while this runs")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/program"
+	"github.com/yagura-hids/yagura/agent/relay"
 )
 
 type statusCmd struct {
@@ -29,7 +30,7 @@ func (c *statusCmd) Flags(f *flag.FlagSet) {
 }
 
 func (c *statusCmd) Run(ctx context.Context) error {
-	var s status
+	var s relay.Status
 	err := askStatus(ctx, c.socket, &s)
 	if errors.Is(err, errNotRunning) {
 		return &program.CodeError{Code: 3, Err: fmt.Errorf("%w; start it: systemctl start yagura-relay, or yagura-relay run", err)}
@@ -48,11 +49,11 @@ func (c *statusCmd) Run(ctx context.Context) error {
 }
 
 // troubled tells whether somebody should look.
-func troubled(s status) bool {
+func troubled(s relay.Status) bool {
 	return len(s.Trouble) > 0 || s.Sent.Trouble != "" || s.Spool.Lost.Events > 0
 }
 
-func showStatus(w io.Writer, s status) {
+func showStatus(w io.Writer, s relay.Status) {
 	line := func(label, format string, args ...any) {
 		program.Say(w, "%-10s %s\n", label, fmt.Sprintf(format, args...))
 	}

@@ -14,11 +14,11 @@ import (
 )
 
 // What agents of OSSEC told, as it was captured (see internal/wire/testdata/captures): of all that they tell at each start, and twice, only what is
-// news is an event. 2.8.3 doesn't watch for new files as they come, and says only at the end of its second scan that it has told all.
+// news is an event. 2.8.3 doesn't watch for new files as they come: it tells them when it starts again.
 func TestCaptures(t *testing.T) {
 	const change, mode, gone, added = "modified /srv/www/file-3 +diff", "modified /srv/www/file-5", "deleted /srv/www/file-7", "added /srv/www/file-21"
 	want := map[string][]string{
-		"2.8.3.txt": {change, mode, gone},
+		"2.8.3.txt": {change, mode, gone, added},
 		"3.8.0.txt": {change, added, mode, gone},
 		"4.2.0.txt": {change, added, mode, gone},
 		"4.3.txt":   {change, added, mode, gone},

@@ -36,7 +36,7 @@ func (k *Known) Clear(agent, what string) error {
 	switch what {
 	case Syscheck:
 		forgotten = []string{files, registry}
-		st.Telling, st.Whole, st.Files = false, false, 0
+		st.Telling, st.Whole, st.Keys, st.Files = false, false, false, 0
 	case Rootcheck:
 		st.Findings = 0
 	default:

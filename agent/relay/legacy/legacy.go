@@ -40,7 +40,7 @@ const (
 	AgentStarted
 	SyscheckStarted
 	SyscheckEnded
-	SyscheckWhole // the end of a scan: all files are told, and the registry's keys
+	SyscheckWhole // the registry's keys are told, too
 	RootcheckStarted
 	RootcheckEnded
 	Unknown // the message was not understood

@@ -132,6 +132,7 @@ func TestOnlyAWholeScanTellsWhatIsNew(t *testing.T) {
 		}
 	}
 	check("before", "/a", syscheck.Baseline)
+	h.read("9:rootcheck:Ending syscheck scan.")
 	h.read("8:syscheck:syscheck-db-completed")
 	check("after a later scan", "/b", syscheck.Baseline)
 	h.read("1:ossec:ossec: Agent started: 'web->any'.")
@@ -139,8 +140,18 @@ func TestOnlyAWholeScanTellsWhatIsNew(t *testing.T) {
 	h.keep()
 	h.reopen()
 	check("in its first scan, the relay was restarted", "/d", syscheck.Baseline)
-	h.read("8:syscheck:syscheck-db-completed")
+	key := func(name string) string { return h.change("8:syscheck-registry:0:0:0:0:xxx:xxx " + name).Type }
+	h.read("9:rootcheck:Ending syscheck scan.")
 	check("after it", "/e", syscheck.Added)
+	if got := key("A"); got != syscheck.Baseline {
+		t.Errorf("the registry is still to be told: A is %q", got)
+	}
+	h.keep()
+	h.reopen()
+	h.read("8:syscheck:syscheck-db-completed")
+	if got := key("B"); got != syscheck.Added {
+		t.Errorf("the registry was told: B is %q", got)
+	}
 	h.keep()
 	h.reopen()
 	check("after it, the relay was restarted", "/f", syscheck.Added)
@@ -151,8 +162,12 @@ func TestOnlyAWholeScanTellsWhatIsNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("cleared", "/a", syscheck.Baseline)
+	h.read("9:rootcheck:Ending syscheck scan.")
 	h.read("8:syscheck:syscheck-db-completed")
 	check("cleared", "/h", syscheck.Baseline)
+	if got := key("C"); got != syscheck.Baseline {
+		t.Errorf("cleared: C is %q", got)
+	}
 }
 
 // Many hosts on one key don't see each other's files.

@@ -26,6 +26,9 @@ func (k *Known) finding(m *Message) (Result, error) {
 	for _, s := range scans {
 		if strings.HasPrefix(text, s.text) {
 			news.Note = s.note
+			if s.note == SyscheckEnded {
+				return news, k.ended(m)
+			}
 			return news, k.heard(m, func(*state) {})
 		}
 	}

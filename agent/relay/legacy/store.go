@@ -32,8 +32,9 @@ const (
 
 // state is what else is known of an agent.
 type state struct {
-	Telling  bool  `json:"telling,omitempty"` // it has started and tells all its files
-	Whole    bool  `json:"whole,omitempty"`   // it has told them
+	Telling  bool  `json:"telling,omitempty"` // it has started and tells all it watches
+	Whole    bool  `json:"whole,omitempty"`   // it has told all its files
+	Keys     bool  `json:"keys,omitempty"`    // … and its registry's keys
 	Files    int   `json:"files,omitempty"`   // entries of files and registry
 	Findings int   `json:"findings,omitempty"`
 	Hosts    int   `json:"hosts,omitempty"`

@@ -7,15 +7,20 @@ import (
 	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
-// started notes that an agent has started: it will tell all its files. Only the end of such a scan says that a file that isn't known is new. Those
-// of later scans don't: an agent that comes here from another server tells changes only.
+// started notes that an agent has started: it will tell all that it watches. Only the end of such a scan says that a file that isn't known is new.
+// Those of later scans don't: an agent that comes here from another server tells changes only.
 func (k *Known) started(m *Message) error {
 	return k.heard(m, func(st *state) { st.Telling = true })
 }
 
-// whole notes that an agent has come to the end of a scan.
+// ended notes that an agent has told all its files; its registry's keys follow.
+func (k *Known) ended(m *Message) error {
+	return k.heard(m, func(st *state) { st.Whole = st.Whole || st.Telling })
+}
+
+// whole notes that it has told the keys, too. 2.8 says so at the end of its second scan only.
 func (k *Known) whole(m *Message) error {
-	return k.heard(m, func(st *state) { st.Telling, st.Whole = false, st.Whole || st.Telling })
+	return k.heard(m, func(st *state) { st.Telling, st.Whole, st.Keys = false, st.Whole || st.Telling, st.Keys || st.Telling })
 }
 
 func (k *Known) heard(m *Message, change func(st *state)) error {
@@ -85,7 +90,7 @@ func (k *Known) compare(m *Message, at place, path, was string, deleted bool, no
 		if changed {
 			c.Type, c.Diff = syscheck.Modified, diff
 		}
-	case was == gone, st.Whole:
+	case was == gone, at.bucket == files && st.Whole, st.Keys:
 		c.Type = syscheck.Added
 	default:
 		c.Type = syscheck.Baseline
