@@ -22,7 +22,7 @@ type logtestCmd struct {
 	Unit     string      `short:"U" help:"Expect this of every line, as RULE:LEVEL:DECODER; the exit code tells of the last: 0 as expected, 1 level differs, 2 rule differs, 3 decoder differs, 255 no rule." placeholder:"R:L:D"`
 	Explain  explainFlag `help:"Tell why each decoder and rule that was asked did or did not fit: those that nearly did, or with --explain=all all, or with --explain=20 so many of each list." placeholder:"all|N"`
 	JSON     bool        `help:"One JSON object a line, instead of the three phases."`
-	JSONL    bool        `name:"jsonl" help:"Lines are {\"log\": \"…\", \"t\": seconds since 1970}; t is the event's time, and \"kind\" makes it one of an agent: syscheck, rootcheck, command, agent."`
+	JSONL    bool        `name:"jsonl" help:"Lines are {\"log\": \"…\", \"t\": seconds since 1970}; t is the event's time, \"priority\" the number of a PRI, and \"kind\" makes it one of an agent: syscheck, rootcheck, command, agent."`
 	Isolated bool        `help:"Forget all state between lines." xor:"where"`
 	stackFlags
 	Check bool `short:"t" help:"Only load the configuration and the ruleset, and tell their faults."`

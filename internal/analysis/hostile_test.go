@@ -107,7 +107,8 @@ func TestQuietAllocations(t *testing.T) {
 	engine := analysis.New(loadSet(t, ""), analysis.Options{Server: "vm", LogLevel: 1, MailLevel: 7})
 	state := analysis.NewMemory(0)
 	quiet := 0
-	for _, ev := range busyServer(20) {
+	for i, ev := range busyServer(20) {
+		ev.Priority = i % 2 * 35 // half of them came by syslog
 		v, err := engine.Analyze(ev, state)
 		if err != nil {
 			t.Fatal(err)

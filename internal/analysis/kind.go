@@ -31,6 +31,7 @@ func (e *Engine) read() bool {
 		predecode.Split(d, e.server(d.Event), e.set.Wazuh)
 	}
 	e.decode()
+	e.nameSyslog()
 	return true
 }
 
@@ -38,6 +39,22 @@ func (e *Engine) read() bool {
 func (e *Engine) decode() {
 	e.scan()
 	e.set.Decoders.Decode(&e.decoded, &e.text, &e.hits)
+}
+
+// nameSyslog makes fields of what a message of syslog tells of itself beside its text. A decoder's own fields of these names win.
+func (e *Engine) nameSyslog() {
+	d := &e.decoded
+	facility, severity, ok := d.Syslog()
+	if !ok {
+		return
+	}
+	for i, value := range [...]string{facility, severity} {
+		name := event.SyslogFields[i]
+		if _, found := d.Dynamic(name); !found {
+			d.AddDynamic(name, value)
+			d.Rewritten = true
+		}
+	}
 }
 
 func (e *Engine) scan() {

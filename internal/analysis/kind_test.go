@@ -107,3 +107,49 @@ func FuzzKinds(f *testing.F) {
 		}
 	})
 }
+
+// What syslog tells of a message beside its text is there for rules and alerts, unless a decoder found fields of these names.
+func TestSyslogFields(t *testing.T) {
+	set, err := ruleset.Load(fstest.MapFS{
+		"decoder.xml": {Data: []byte(`<decoder name="own"><program_name>^own$</program_name><regex>level (\S+)</regex><order>Severity</order></decoder>`)},
+		"rules/1.xml": {Data: []byte(`<group name="k,"><rule id="1" level="0" noalert="1"><category>syslog</category></rule>
+<rule id="102" level="5"><field name="severity">^crit$</field></rule>
+<rule id="103" level="4"><field name="facility">^local7$</field></rule>
+<rule id="104" level="3"><match>hello</match></rule></group>`)},
+	}, config.Rules{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := analysis.New(set, analysis.Options{LogLevel: 1})
+	for i, c := range []struct {
+		priority           int
+		text               string
+		rule               int
+		facility, severity string
+	}{
+		{0, "hello crit local7", 104, "", ""},
+		{1, "hello", 104, "kern", "emerg"},
+		{34 + 1, "hello", 102, "auth", "crit"},
+		{event.MaxPriority, "hello", 103, "local7", "debug"},
+		{event.MaxPriority + 1, "hello", 104, "", ""},
+		{-1, "hello", 104, "", ""},
+		{34 + 1, "Nov 24 12:00:00 web1 own: hello level low", 104, "auth", "low"},
+	} {
+		ev := &event.Event{ID: event.ID{Agent: "web1", Seq: uint64(i)}, Location: "192.0.2.1", Text: c.text, Priority: c.priority}
+		v, err := engine.Analyze(ev, analysis.NewMemory(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Rule == nil || v.Rule.ID != c.rule || v.Alert == nil {
+			t.Fatalf("%d %s: rule %v, want %d", c.priority, c.text, v.Rule, c.rule)
+		}
+		facility, _ := v.Decoded.Dynamic("facility")
+		severity, _ := v.Decoded.Dynamic("severity")
+		if facility != c.facility || severity != c.severity {
+			t.Errorf("%d %s: %s.%s, want %s.%s", c.priority, c.text, facility, severity, c.facility, c.severity)
+		}
+		if v.Alert.Field("facility") != c.facility {
+			t.Errorf("%d %s: %v", c.priority, c.text, v.Alert.Fields)
+		}
+	}
+}

@@ -94,6 +94,8 @@ func checkEvent(ev *event.Event) error {
 		return fmt.Errorf("%w: a zone %d s from UTC: want less than a day", ErrInvalid, zone)
 	case ev.Kind > event.AgentState:
 		return fmt.Errorf("%w: kind %d: want 0 to %d", ErrInvalid, ev.Kind, event.AgentState)
+	case ev.Priority < 0 || ev.Priority > event.MaxPriority:
+		return fmt.Errorf("%w: priority %d: want 0 to %d", ErrInvalid, ev.Priority, event.MaxPriority)
 	case len(ev.Text) > event.MaxText:
 		return fmt.Errorf("text of %d bytes, %d are allowed: %w", len(ev.Text), event.MaxText, ErrTooLarge)
 	case len(ev.Location) > MaxLocation:

@@ -9,6 +9,7 @@
 //	 5 config       12 time's unit    17 lengths ───────┘
 //	 6 dropped      18 the locations that 15 counts into: "/var/log/auth.log" …
 //	 7 sent         19 all texts in a row, those of a location together
+//	                20 priorities, a column
 //
 // Like stands beside like, which is what makes the batch small; and zstd begins with a dictionary of what logs mostly say, which is what makes
 // small batches small. docs/protocol.md says it in full.

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +98,7 @@ func TestOtherWriters(t *testing.T) {
 		13: varints(ns(0), ns(1)-ns(0), ns(2)-ns(1), ns(3)-ns(2)), 14: varints(utc, 0, india, -india),
 		15: varints(0, 0, 1, -1), 16: varints(0, 0, 2*int64(event.Command), 1), 17: varints(85, 0, 11, 9),
 		18: []string{"/var/log/auth.log", "netstat -tln"},
-		19: want.Events[0].Text + "größe 櫓two\nlines",
+		19: want.Events[0].Text + "größe 櫓two\nlines", 20: varints(0, 0, 0, 35),
 		99: "a field of a later program",
 	})
 	got, err := codec.Decode(data)
@@ -104,11 +106,25 @@ func TestOtherWriters(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustEqual(t, got, want)
-	for _, old := range []string{"testdata/v1.batch", "testdata/v2.batch"} {
+	for _, old := range []string{"testdata/v2.batch", "testdata/v1.batch"} {
 		if got, err = codec.Decode(readFile(t, old)); err != nil {
 			t.Fatal(err)
 		}
 		mustEqual(t, got, want)
+		want.Events[3].Priority = 0
+	}
+}
+
+// A batch without priorities has the bytes that it had before there were any.
+func TestNoPriorities(t *testing.T) {
+	b := sample()
+	b.Events[3].Priority = 0
+	var m map[int]cbor.RawMessage
+	if err := cbor.Unmarshal(raw(t, b), &m); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := m[20]; there || m[19] == nil {
+		t.Errorf("keys %v, want 19 and no 20", slices.Collect(maps.Keys(m)))
 	}
 }
 
@@ -131,6 +147,7 @@ func TestEncodeDecodeAnything(t *testing.T) {
 			b.Events = append(b.Events, &event.Event{
 				ID: event.ID{Agent: b.AgentID, Epoch: b.Epoch, Seq: seq}, Time: at, Kind: event.Kind(rapid.IntRange(0, int(event.AgentState)).Draw(t, "kind")),
 				Location: texts.Draw(t, "location"), Text: texts.Draw(t, "text"), Cut: rapid.Bool().Draw(t, "cut"),
+				Priority: rapid.IntRange(0, event.MaxPriority).Draw(t, "priority"),
 			})
 			room := math.MaxUint64 - seq
 			if room == 0 {
@@ -176,6 +193,8 @@ func TestEncodeRefuses(t *testing.T) {
 		"zone": {func(b *event.Batch) { b.Events[0].Time = noon.In(time.FixedZone("", 86400)) },
 			codec.ErrInvalid, "zone 86400 s from UTC"},
 		"kind":             {func(b *event.Batch) { b.Events[0].Kind = event.AgentState + 1 }, codec.ErrInvalid, "kind 5"},
+		"priority":         {func(b *event.Batch) { b.Events[0].Priority = 193 }, codec.ErrInvalid, "event 0: invalid: priority 193: want 0 to 192"},
+		"priority below 0": {func(b *event.Batch) { b.Events[0].Priority = -1 }, codec.ErrInvalid, "priority -1"},
 		"long text":        {func(b *event.Batch) { b.Events[0].Text = strings.Repeat("x", event.MaxText+1) }, codec.ErrTooLarge, "text of 65537 bytes"},
 		"text no UTF-8":    {func(b *event.Batch) { b.Events[0].Text = "\xff" }, codec.ErrInvalid, "no UTF-8"},
 		"long location":    {func(b *event.Batch) { b.Events[0].Location = strings.Repeat("x", 8193) }, codec.ErrTooLarge, "location of 8193"},
@@ -266,6 +285,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"location negative":   {forge(t, fields(map[int]any{15: varints(-1)})), codec.ErrDamaged, "location -1"},
 		"no locations":        {forge(t, fields(map[int]any{18: nil})), codec.ErrDamaged, "location 0 of 0"},
 		"kind":                {forge(t, fields(map[int]any{16: varints(10)})), codec.ErrInvalid, "kind 5"},
+		"priority":            {forge(t, fields(map[int]any{20: varints(193)})), codec.ErrInvalid, "event 0: priority 193"},
+		"priority negative":   {forge(t, fields(map[int]any{20: varints(-1)})), codec.ErrInvalid, "priority -1"},
+		"priorities too many": {forge(t, fields(map[int]any{20: varints(1, 1)})), codec.ErrDamaged, "priorities: 1 bytes behind"},
 		"sent":                {forge(t, fields(map[int]any{7: int64(-1)})), codec.ErrInvalid, "sent"},
 		"agent":               {forge(t, fields(map[int]any{1: "web\n"})), codec.ErrInvalid, "agent id"},
 		"agent of other type": {forge(t, fields(map[int]any{1: 5})), codec.ErrDamaged, "its CBOR"},
@@ -285,7 +307,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func mustCBOR(t *testing.T, v any) []byte {
+func mustCBOR(t testing.TB, v any) []byte {
 	t.Helper()
 	raw, err := cbor.Marshal(v)
 	if err != nil {
@@ -347,6 +369,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(raw(f, b), true)
 	}
 	f.Add(readFile(f, "testdata/v1.batch"), false)
+	f.Add(mustCBOR(f, fields(map[int]any{20: varints(35)})), true)
 	f.Fuzz(func(t *testing.T, data []byte, pack bool) {
 		if pack { // else next to no input gets beyond zstd's checksum
 			data = wrap(t, data)

@@ -35,7 +35,8 @@ func sample() *event.Batch {
 	add(41, noon, "/var/log/auth.log", "Nov 24 12:00:00 web1 sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2")
 	add(42, noon.Add(1500*time.Millisecond), "/var/log/auth.log", "")
 	add(43, noon.Add(-time.Hour).In(time.FixedZone("", 5*3600+1800)), "netstat -tln", "two\nlines").Kind = event.Command
-	add(1<<64-1, noon.Add(7), "/var/log/auth.log", "größe 櫓").Cut = true
+	last := add(1<<64-1, noon.Add(7), "/var/log/auth.log", "größe 櫓")
+	last.Cut, last.Priority = true, 34+1
 	return b
 }
 

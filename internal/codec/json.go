@@ -69,6 +69,7 @@ func jsonEvent(r Record, id event.ID, object json.RawMessage) (*event.Event, err
 		Time       *time.Time
 		Location   string
 		Text       string
+		Priority   *int // as in syslog's "<34>"
 	}
 	if err := json.Unmarshal(object, &w); err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ErrInvalid)
@@ -89,6 +90,11 @@ func jsonEvent(r Record, id event.ID, object json.RawMessage) (*event.Event, err
 	if ev.Location == "" {
 		ev.Location = unnamed
 	}
+	if w.Priority != nil {
+		if ev.Priority = *w.Priority + 1; ev.Priority < 1 || ev.Priority > event.MaxPriority {
+			return nil, fmt.Errorf("%w: priority %d: want 0 to %d", ErrInvalid, *w.Priority, event.MaxPriority-1)
+		}
+	}
 	ev.Text, ev.Cut = event.Clip(strings.TrimRight(w.Text, "\r\n"))
 	return ev, nil
 }
@@ -97,7 +103,7 @@ func jsonEvent(r Record, id event.ID, object json.RawMessage) (*event.Event, err
 func ours(fields map[string]json.RawMessage) bool {
 	for name := range fields {
 		switch name {
-		case "agent", "epoch", "seq", "time", "location", "text":
+		case "agent", "epoch", "seq", "time", "location", "priority", "text":
 		default:
 			return false
 		}

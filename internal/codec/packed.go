@@ -31,6 +31,8 @@ type packed struct {
 	Lengths   column   `cbor:"17,keyasint,omitempty"` // of texts; if left out, a newline stands between texts
 	Locations []string `cbor:"18,keyasint"`
 	Text      string   `cbor:"19,keyasint"`
+
+	Priorities column `cbor:"20,keyasint,omitempty"` // 0 for none, else 1 + syslog's PRI
 }
 
 type packedAgent struct {
@@ -140,8 +142,9 @@ func (p *packed) packPlaces(events []*event.Event) []int {
 			kind |= 1
 		}
 		p.Kinds.add(kind)
+		p.Priorities.add(int64(ev.Priority))
 	}
-	p.Places, p.Kinds = p.Places.packed(), p.Kinds.packed()
+	p.Places, p.Kinds, p.Priorities = p.Places.packed(), p.Kinds.packed(), p.Priorities.packed()
 	return places
 }
 
@@ -214,7 +217,7 @@ func (p *packed) unpack(version byte) (*event.Batch, error) {
 	for i := range events {
 		b.Events[i] = &events[i]
 	}
-	for _, fill := range []func([]event.Event) error{p.unpackSeqs, p.unpackTimes, p.unpackKinds} {
+	for _, fill := range []func([]event.Event) error{p.unpackSeqs, p.unpackTimes, p.unpackKinds, p.unpackPriorities} {
 		if err := fill(events); err != nil {
 			return nil, err
 		}
@@ -314,6 +317,16 @@ func (p *packed) unpackKinds(events []event.Event) error {
 			return fmt.Errorf("%w: event %d: kind %d: want 0 to %d", ErrInvalid, i, n>>1, event.AgentState)
 		}
 		events[i].Kind, events[i].Cut = event.Kind(n>>1), n&1 == 1
+		return nil
+	})
+}
+
+func (p *packed) unpackPriorities(events []event.Event) error {
+	return p.Priorities.each("priorities", len(events), func(i int, n int64) error {
+		if n < 0 || n > event.MaxPriority {
+			return fmt.Errorf("%w: event %d: priority %d: want 0 to %d", ErrInvalid, i, n, event.MaxPriority)
+		}
+		events[i].Priority = int(n)
 		return nil
 	})
 }

@@ -96,6 +96,14 @@ func TestJSONRecord(t *testing.T) {
 				Time: time.Date(2026, 11, 24, 13, 0, 0, 5e8, time.FixedZone("", 19800)),
 			}},
 		},
+		"of syslog": {
+			`{"text":"a","priority":34}{"text":"b","priority":0}{"text":"c","priority":null}`, "web1",
+			[]*event.Event{
+				{ID: at(0, "web1"), Time: noon, Location: "kinesis", Text: "a", Priority: 35},
+				{ID: at(1, "web1"), Time: noon, Location: "kinesis", Text: "b", Priority: 1},
+				{ID: at(2, "web1"), Time: noon, Location: "kinesis", Text: "c"},
+			},
+		},
 		"several, without numbers": {
 			`{"text":"a"}` + "\n\n" + `{"agent":"web2","text":"b","location":"app"}{"text":"c","time":"2026-11-24T12:00:01Z","epoch":null}`, "web1",
 			[]*event.Event{
@@ -154,6 +162,9 @@ func TestEventsRefuses(t *testing.T) {
 		"text a number":       {[]byte(`{"text":5}`), codec.ErrInvalid, "type string"},
 		"time":                {[]byte(`{"text":"x","time":"yesterday"}`), codec.ErrInvalid, "yesterday"},
 		"time in 2200":        {[]byte(`{"text":"x","time":"2200-01-01T00:00:00Z"}`), codec.ErrInvalid, "from 1970 to 2200"},
+		"priority":            {[]byte(`{"text":"x","priority":192}`), codec.ErrInvalid, "priority 192: want 0 to 191"},
+		"priority negative":   {[]byte(`{"text":"x","priority":-1}`), codec.ErrInvalid, "priority -1"},
+		"priority a word":     {[]byte(`{"text":"x","priority":"err"}`), codec.ErrInvalid, "type int"},
 		"agent":               {[]byte(`{"text":"x","agent":""}`), codec.ErrInvalid, "agent id"},
 		"location":            {[]byte(`{"text":"x","location":"` + strings.Repeat("x", 8193) + `"}`), codec.ErrTooLarge, "location"},
 		"gzip of a log":       {gzipped(t, []byte("hello")), codec.ErrDamaged, "CloudWatch Logs"},
@@ -223,7 +234,7 @@ func TestArrivalIDs(t *testing.T) {
 }
 
 func FuzzEvents(f *testing.F) {
-	for _, data := range [][]byte{encode(f, sample()), []byte(`{"text":"a","time":"2026-11-24T12:00:00Z"}{"agent":"a","epoch":1,"seq":2,"text":"b"}`), []byte(guardDuty)} {
+	for _, data := range [][]byte{encode(f, sample()), []byte(`{"text":"a","time":"2026-11-24T12:00:00Z","priority":34}{"agent":"a","epoch":1,"seq":2,"text":"b"}`), []byte(guardDuty)} {
 		f.Add(data, false)
 	}
 	f.Add([]byte(logsPayload), true)

@@ -44,7 +44,7 @@ const (
 // Neither fails with these options. In a call an empty []byte is a value; in an answer a missing item is null.
 var (
 	callWriter, _ = cbor.EncOptions{NilContainers: cbor.NilContainerAsEmpty}.EncMode()
-	callReader, _ = cbor.DecOptions{IntDec: cbor.IntDecConvertSignedOrError, MaxNestedLevels: 8}.DecMode()
+	callReader, _ = cbor.DecOptions{IntDec: cbor.IntDecConvertSignedOrFail, MaxNestedLevels: 8}.DecMode()
 )
 
 // serveTables answers calls of some tables.

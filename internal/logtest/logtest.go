@@ -25,7 +25,7 @@ const Location = "stdin"
 
 // Options say how lines come in and how verdicts go out.
 type Options struct {
-	JSONLines bool           // lines are {"log": "...", "t": seconds since 1970, "kind": "syscheck", "location": "..."}; all but log may be left out
+	JSONLines bool           // lines are {"log": "...", "t": seconds since 1970, "kind": "syscheck", "location": "...", "priority": 34}; all but log may be left out
 	JSON      bool           // verdicts are one JSON object a line
 	Isolated  bool           // every line meets an empty state
 	State     analysis.State // what lines meet at first; nil for an empty one
@@ -142,6 +142,7 @@ func readObject(line string, ev *event.Event) error {
 		Log            *string  `json:"log"`
 		T              *float64 `json:"t"`
 		Kind, Location string
+		Priority       *int // as in syslog's "<34>"
 	}
 	if err := json.Unmarshal([]byte(line), &in); err != nil {
 		return fmt.Errorf(`want {"log": "…", "t": seconds}: %w`, err)
@@ -159,6 +160,11 @@ func readObject(line string, ev *event.Event) error {
 			return fmt.Errorf(`"kind": %q is none; want log, syscheck, rootcheck, command or agent`, in.Kind)
 		}
 		ev.Kind, ev.Location = kind, in.Kind
+	}
+	if p := in.Priority; p != nil {
+		if ev.Priority = *p + 1; ev.Priority < 1 || ev.Priority > event.MaxPriority {
+			return fmt.Errorf(`"priority": want the number of a PRI, 0 to %d, not %d`, event.MaxPriority-1, *p)
+		}
 	}
 	if in.Location != "" {
 		ev.Location = in.Location

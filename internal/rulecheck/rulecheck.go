@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/osxml"
 	"github.com/yagura-hids/yagura/internal/pattern"
 	"github.com/yagura-hids/yagura/internal/rule"
@@ -30,7 +31,7 @@ func Check(set *ruleset.Set, own func(file string) bool) []*osxml.Fault {
 	named, unnamed := set.Decoders.Tops()
 	c.decoders(named)
 	c.decoders(unnamed)
-	c.fields = append(fields(named), fields(unnamed)...)
+	c.fields = slices.Concat(fields(named), fields(unnamed), event.SyslogFields[:])
 	c.rules(set.Rules.Rules())
 	var all *osxml.FaultError
 	if !errors.As(c.found.Err(), &all) {
@@ -46,7 +47,7 @@ type checker struct {
 	conditions map[*rule.Rule][]rule.Condition
 	never      map[*rule.Rule]bool         // rules that can't hold, as was told
 	hidden     map[*rule.Rule][]*rule.Rule // by what hides them
-	fields     []string                    // dynamic ones that decoders fill; anyField is among them if one fills what the line names
+	fields     []string                    // dynamic ones that decoders fill, and syslog's; anyField is among them if one fills what the line names
 	counted    map[int]bool                // composites that count some rule's events
 }
 

@@ -98,6 +98,7 @@ func TestRules(t *testing.T) {
 		{"a country", below(20, `level="9"`, "<srcgeoip>FR</srcgeoip>"), at(5, 1, "rule 20 can never hold: nothing finds a srcgeoip here")},
 
 		{"a field that no decoder finds", below(20, `level="9"`, `<field name="rom">hall</field>`), at(5, 1, "rule 20 can never hold: no decoder finds the field rom")},
+		{"a field of syslog", below(20, `level="9"`, `<field name="severity">^crit$</field>`), nil},
 		{"a field that one finds", below(20, `level="9"`, `<field name="Room">hall</field>`), nil},
 
 		{"an empty alternative", below(20, `level="3"`, "<match>opened|</match>"),

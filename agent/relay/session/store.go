@@ -186,7 +186,7 @@ func (s *Sessions) loadHeard(tx *bolt.Tx) error {
 			at, err := s.heard.readChunk(v)
 			if err != nil {
 				s.opts.Report(fmt.Sprintf("fingerprints: %x: %v; replays of what was in it are not known", k, err))
-				return nil // it is told
+				return nil
 			}
 			if at.After(s.now) {
 				s.now = at

@@ -205,12 +205,10 @@ func (l *Listener) take(ctx context.Context) error {
 
 // unlessEnded returns err, but nil when ctx has ended, which is then why.
 func unlessEnded(ctx context.Context, err error) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	default:
+	if ctx.Err() == nil {
 		return err
 	}
+	return nil
 }
 
 // takeRest gives what was read when it all ended, unless Take has failed.
