@@ -114,7 +114,7 @@ func (r *Relay) admit(p *packet, at time.Time, pend *pending) {
 	h := r.host(s, p, at)
 	h.last = at
 	if seq := p.message.Seq(); seq > h.seq || verdict == session.Reset {
-		h.seq = seq
+		h.seq, h.secret = seq, p.secret
 	}
 	if control {
 		r.control(h, p, at, pend)

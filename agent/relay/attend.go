@@ -26,7 +26,7 @@ func (r *Relay) attend(ctx context.Context) error {
 		case <-r.look:
 			r.lookAgain(ctx)
 		case <-ctx.Done():
-			return r.leave()
+			return nil
 		}
 		for _, msg := range r.counters.taken() {
 			if err := r.Tell(ctx, "ossec: Relay: "+msg); err != nil && ctx.Err() == nil {
@@ -90,12 +90,16 @@ func (r *Relay) tend(ctx context.Context) error {
 	return nil
 }
 
-// leave tells the fleet what it doesn't know yet, at the end.
-func (r *Relay) leave() error {
+// leave tells the fleet what it doesn't know yet, at the end: how far each host has counted, too, for the relay that it will go to.
+func (r *Relay) leave() {
+	for _, h := range r.hosts {
+		if h.agent != "" {
+			r.show(h)
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	r.counters.trouble("fleet", r.save(ctx))
-	return nil
 }
 
 // save tells the fleet of hosts.
@@ -168,7 +172,8 @@ func (r *Relay) loadHosts(ctx context.Context) error {
 			continue
 		}
 		r.seen[h.Agent] = h
-		if at, err := netip.ParseAddrPort(h.Address); err == nil && h.Relay != r.opts.Name {
+		key := r.keys.now.Load().byID[h.Key]
+		if at, err := netip.ParseAddrPort(h.Address); err == nil && h.Relay != r.opts.Name && key != nil && h.Mark == fleet.Mark(key.Secret) {
 			k := place{h.Key, at.Addr().Unmap()}
 			r.elsewhere[k] = max(r.elsewhere[k], h.Seq)
 		}

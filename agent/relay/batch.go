@@ -33,6 +33,7 @@ type packet struct {
 
 	key     *key
 	codec   *wire.Codec // what opened it: of the key's secret, or of the one before
+	secret  string      // the same
 	message wire.Message
 	inner   []byte // the message's memory
 	why     reason // why it is refused; accepted if it isn't
@@ -154,14 +155,14 @@ func (r *Relay) openOne(p *packet, keys *keys, o *opener, at time.Time) {
 
 // openWith opens a packet with one key, with the secret before its rotation if need be.
 func (r *Relay) openWith(p *packet, d wire.Datagram, k *key, o *opener, at time.Time) bool {
-	codec := k.codec
+	codec, secret := k.codec, k.Secret
 	m, err := codec.Open(d, wire.MaxWazuh, &o.scratch)
 	switch {
 	case k.before == nil:
 	case err == nil && !k.Many && !k.renewed.Swap(true): // its one host has the new secret
 		r.counters.used(k)
 	case err != nil && !k.renewed.Load() && at.Before(k.Until):
-		codec = k.before
+		codec, secret = k.before, k.Previous
 		m, err = codec.Open(d, wire.MaxWazuh, &o.scratch)
 	}
 	switch {
@@ -169,7 +170,7 @@ func (r *Relay) openWith(p *packet, d wire.Datagram, k *key, o *opener, at time.
 		if !k.used.Load() {
 			k.used.Store(true)
 		}
-		p.key, p.codec, p.why, p.message = k, codec, accepted, m
+		p.key, p.codec, p.secret, p.why, p.message = k, codec, secret, accepted, m
 		p.inner = append(p.inner[:0], m.Inner...)
 		p.message.Inner = p.inner
 		p.message.Text = p.inner[len(m.Inner)-len(m.Text):]

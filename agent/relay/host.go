@@ -26,6 +26,7 @@ type host struct {
 	origin  string // "(web/ip-10-0-1-17) 10.0.1.17"
 	first   time.Time
 	seq     uint64 // its highest counter
+	secret  string // that it was counted under
 	last    time.Time
 	alive   time.Time // of the last keep-alive
 	os      string
@@ -129,7 +130,7 @@ func (r *Relay) show(h *host) {
 	h.news, h.shown = false, h.last
 	f := fleet.Host{
 		Agent: h.agent, Key: h.key.ID, Node: h.session.Node, Address: h.from.String(), OS: h.os, Version: h.version, Cipher: h.cipher.String(),
-		Files: h.files, First: h.first, Last: h.last, Alive: h.alive, Scans: maps.Clone(h.scans), Relay: r.opts.Name, Seq: h.seq,
+		Files: h.files, First: h.first, Last: h.last, Alive: h.alive, Scans: maps.Clone(h.scans), Relay: r.opts.Name, Seq: h.seq, Mark: fleet.Mark(h.secret),
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

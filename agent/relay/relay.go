@@ -172,6 +172,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	r.opts.Ready()
 	wait.Wait()
+	r.leave()
 	var own failure
 	if errors.As(context.Cause(ctx), &own) {
 		return own.error

@@ -141,8 +141,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("%+v", only)
 	}
 	for text, want := range map[string]config.Auth{
-		"":                                     {Enabled: true, Port: 1515},
-		"<disabled>yes</disabled>":             {Port: 1515},
+		"":                                     {Enabled: true, Port: 1515, Password: "file:/var/ossec/etc/authd.pass"},
+		"<disabled>yes</disabled>":             {Port: 1515, Password: "file:/var/ossec/etc/authd.pass"},
 		"<use_password>no</use_password>":      {Enabled: true, Port: 1515},
 		"<use_password>yes</use_password>":     {Enabled: true, Port: 1515, Password: "file:/var/ossec/etc/authd.pass"},
 		"<password>file:secret</password>":     {Enabled: true, Port: 1515, Password: "file:/var/ossec/etc/secret"},

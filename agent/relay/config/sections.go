@@ -139,7 +139,7 @@ var passwordForm = regexp.MustCompile(`^(file:.+|ssm:[a-zA-Z0-9_./-]+)$`)
 
 func (r *reader) auth(e *osxml.Element) {
 	a := &r.config.Auth
-	var disabled, password bool
+	disabled, password := false, true
 	r.of(e, "purge ciphers ssl_verify_host force limit_maxagents remote_enrollment agents force_insert force_time ipv6 key_request",
 		map[string]func(*osxml.Element){
 			"disabled":           r.yes(&disabled),
