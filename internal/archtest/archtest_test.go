@@ -139,6 +139,7 @@ var forbidden = []struct {
 		"internal/alertstore", "internal/statestore", "internal/analysisd"), []string{"github.com/aws/..."},
 		"analysis runs on a laptop, too"},
 	{[]string{"internal/handler"}, []string{"github.com/aws/aws-sdk-go-v2/..."}, "handlers know Lambda's events, and are given the rest"},
+	{[]string{"agent/relay/session"}, []string{"net", "crypto/aes", "golang.org/x/crypto/..."}, "who is behind a datagram knows no sockets and no ciphers"},
 	{append(slices.Clone(engine), "internal/local", "agent/logcollector"),
 		[]string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
 		"flags and terminals are the command's"},

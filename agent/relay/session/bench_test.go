@@ -20,10 +20,10 @@ func BenchmarkAdmit(b *testing.B) {
 			i := 0
 			for b.Loop() {
 				a.Seq = uint64(i + 1)
-				if i == 500 {
-					a.At = a.At.Add(time.Minute)
+				if key.Many {
+					a.Seq = uint64(i/500 + 1)
 				}
-				if i < 500 {
+				if i < 500 { // they may not all come at once
 					a.At = a.At.Add(time.Second)
 				}
 				a.From = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i % 500 >> 8), byte(i % 500)}), 1000)

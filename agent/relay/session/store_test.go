@@ -252,3 +252,37 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// All methods at once, as the relay's parts call them.
+func TestAtOnce(t *testing.T) {
+	r := newRelay(t, session.Options{})
+	done := make(chan error)
+	go func() {
+		for range 300 {
+			if err := r.db.Update(r.s.Changes().Put); err != nil {
+				done <- err
+				return
+			}
+			r.s.List()
+			r.s.Stats()
+			r.s.Expire(start.Add(time.Hour))
+		}
+		close(done)
+	}()
+	h := newAgent(many, "10.0.1.1", 1, "h")
+	for n := 0; ; n++ {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		default:
+			r.now = r.now.Add(time.Second)
+			r.want(session.Accepted, h.event())
+			if n%100 == 0 {
+				r.want(session.Accepted, h.alive())
+			}
+		}
+	}
+}
