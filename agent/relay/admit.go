@@ -20,6 +20,9 @@ import (
 // reading their logs.
 const mostPending = 8192
 
+// keepEvery is how often it is kept how far hosts have counted when they have said nothing that becomes an event.
+const keepEvery = 30 * time.Second
+
 // pending is what has been admitted and is to be kept: all of it, or nothing.
 type pending struct {
 	events   []*event.Event
@@ -38,13 +41,13 @@ func (p *pending) put(tx *bolt.Tx) error {
 func (r *Relay) admitAll(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	p := &pending{}
+	p, kept := &pending{}, r.opts.Now()
 	for {
 		arrived, ready := r.arrived, r.ready
 		if len(p.events) >= mostPending {
 			arrived = nil
 		}
-		if len(p.events) == 0 {
+		if len(p.events) == 0 && r.opts.Now().Sub(kept) < keepEvery {
 			ready = nil
 		}
 		select {
@@ -57,7 +60,7 @@ func (r *Relay) admitAll(ctx context.Context) error {
 		case <-ready:
 			p.sessions, p.known = r.sessions.Changes(), r.known.Changes()
 			r.keep <- p
-			p = &pending{}
+			p, kept = &pending{}, r.opts.Now()
 		case <-tick.C:
 			r.tick(r.opts.Now(), p)
 		case fn := <-r.do:
@@ -228,12 +231,10 @@ func (r *Relay) tick(now time.Time, pend *pending) {
 		}
 	}
 	for _, s := range r.sessions.Expire(now) {
-		switch h := r.hosts[s]; {
-		case h == nil:
-		case s.Agent == "": // another session goes on with it
-			delete(r.hosts, s)
-		default:
-			r.gone(h, now, pend)
+		h := r.hosts[s]
+		delete(r.hosts, s)
+		if s.Agent != "" { // else another session goes on with it
+			r.gone(s, h, now, pend)
 		}
 	}
 	r.showAll()

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/yagura-hids/yagura/agent/relay/session"
 	"github.com/yagura-hids/yagura/internal/codec"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/fleet"
@@ -165,15 +166,17 @@ func (r *Relay) loadHosts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("hosts of the fleet: %w", err)
 	}
+	now := r.opts.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	clear(r.elsewhere)
 	for _, h := range list {
 		if was, ok := r.seen[h.Agent]; ok && was.Last.After(h.Last) {
 			continue
 		}
 		r.seen[h.Agent] = h
 		key := r.keys.now.Load().byID[h.Key]
-		if at, err := netip.ParseAddrPort(h.Address); err == nil && h.Relay != r.opts.Name && key != nil && h.Mark == fleet.Mark(key.Secret) {
+		if at, err := netip.ParseAddrPort(h.Address); err == nil && h.Relay != r.opts.Name && now.Sub(h.Last) < session.Idle && key != nil && h.Mark == fleet.Mark(key.Secret) {
 			k := place{h.Key, at.Addr().Unmap()}
 			r.elsewhere[k] = max(r.elsewhere[k], h.Seq)
 		}

@@ -114,13 +114,17 @@ func (r *Relay) byAgent(agent string) *host {
 	return nil
 }
 
-// gone takes leave of a host that has been silent for too long.
-func (r *Relay) gone(h *host, now time.Time, pend *pending) {
-	delete(r.hosts, h.session)
-	r.show(h)
-	who := fmt.Sprintf("%s-%s", h.agent, h.from.Addr())
+// gone takes leave of a host that has been silent for too long. It has none at work if it has said nothing since the relay was started.
+func (r *Relay) gone(s *session.Session, h *host, now time.Time, pend *pending) {
+	if h != nil && h.agent != "" {
+		r.show(h)
+	}
+	who := s.Agent
+	if s.From.IsValid() {
+		who += "-" + s.From.Addr().String()
+	}
 	pend.events = append(pend.events, &event.Event{
-		ID: event.ID{Agent: h.agent}, Kind: event.AgentState, Time: now, Location: who + "->ossec-monitord", //nolint:misspell // OSSEC's
+		ID: event.ID{Agent: s.Agent}, Kind: event.AgentState, Time: now, Location: who + "->ossec-monitord", //nolint:misspell // OSSEC's
 		Text: fmt.Sprintf("ossec: Agent disconnected: '%s'.", who),
 	})
 }
