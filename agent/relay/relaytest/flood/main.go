@@ -105,7 +105,7 @@ func drain(path string) error {
 		_, err := conn.Read(buf)
 		if errors.Is(err, net.ErrClosed) {
 			fmt.Printf("%d events were passed on\n", n)
-			return nil //nolint:nilerr // it was closed
+			return nil
 		}
 		if err != nil {
 			return err
