@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,7 +59,8 @@ func serve(dir string, port uint16) (err error) {
 		return err
 	}
 	defer db.Close()
-	o := spool.Options{Agent: "relay-1", Random: rand.Reader, Report: say}
+	debug.SetGCPercent(400) // as yagura-relay does
+	o := spool.Options{Agent: "relay-1", Random: rand.Reader, Report: say, Run: 16 << 20}
 	if !*discard {
 		o.Gather = 50 * time.Millisecond
 	}

@@ -36,7 +36,7 @@ func serve(dir, at string, hosts int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	s, err := spool.Open(filepath.Join(dir, "relay.db"), spool.Options{Agent: "relay", Random: rand.Reader, Report: func(msg string) { log.Print(msg) }})
+	s, err := spool.Open(filepath.Join(dir, "relay.db"), spool.Options{Agent: "relay", Run: 16 << 20, Random: rand.Reader, Report: func(msg string) { log.Print(msg) }})
 	if err != nil {
 		return err
 	}
