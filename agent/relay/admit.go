@@ -21,7 +21,7 @@ import (
 const mostPending = 8192
 
 // gather is the time between two transactions.
-const gather = 20 * time.Millisecond
+const gather = 50 * time.Millisecond
 
 // keepEvery is how often it is kept how far hosts have counted when they have said nothing that becomes an event.
 const keepEvery = 30 * time.Second

@@ -64,17 +64,24 @@ func (b *batch) add() *packet {
 }
 
 // spread gives a batch to be opened, in parts, and to be admitted after those that came before it. It waits while there are enough of them, and
-// tells whether ctx let it.
-func (r *Relay) spread(ctx context.Context, b *batch) bool {
+// tells whether ctx let it. A small batch is opened here and now, with o: to wake somebody would cost more.
+func (r *Relay) spread(ctx context.Context, b *batch, o *opener) bool {
 	b.at = r.opts.Now()
-	for from := 0; from < b.n; from += partPackets {
+	parts := b.packets[:b.n]
+	if b.n <= partPackets {
+		r.openAll(parts, o, b.at)
+		parts = nil
+	}
+	for len(parts) > 0 {
+		n := min(len(parts), partPackets)
 		b.opened.Add(1)
 		select {
-		case r.work <- &part{b.packets[from:min(from+partPackets, b.n)], b}:
+		case r.work <- part{parts[:n], b}:
 		case <-ctx.Done():
 			b.opened.Done()
 			return false
 		}
+		parts = parts[n:]
 	}
 	select {
 	case r.arrived <- b:
@@ -108,14 +115,18 @@ func (r *Relay) open(ctx context.Context) error {
 	for {
 		select {
 		case p := <-r.work:
-			keys := r.keys.now.Load()
-			for i := range p.packets {
-				r.openOne(&p.packets[i], keys, &o, p.batch.at)
-			}
+			r.openAll(p.packets, &o, p.batch.at)
 			p.batch.opened.Done()
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+func (r *Relay) openAll(packets []packet, o *opener, at time.Time) {
+	keys := r.keys.now.Load()
+	for i := range packets {
+		r.openOne(&packets[i], keys, o, at)
 	}
 }
 

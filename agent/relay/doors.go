@@ -114,6 +114,7 @@ func (r *Relay) listenUDP(c config.Remote) (door, error) {
 // readUDP reads datagrams, as many at a time as there are.
 func (r *Relay) readUDP(ctx context.Context, s *socket.UDP) error {
 	on := udpReplier{s}
+	var o opener
 	for {
 		b := r.empty(ctx)
 		if b == nil {
@@ -123,11 +124,18 @@ func (r *Relay) readUDP(ctx context.Context, s *socket.UDP) error {
 			p := b.add()
 			p.data, p.from, p.via, p.on = append(p.data, data...), unmap(from), append(p.via, via...), on
 		})
-		if closed(err) || !r.spread(ctx, b) {
+		few := b.n < socket.AtOnce
+		if closed(err) || !r.spread(ctx, b, &o) {
 			return nil
+		}
+		if few {
+			time.Sleep(pause) // each awakening costs as much as some datagrams, and answers may take that long
 		}
 	}
 }
+
+// pause is how long datagrams are left to gather in the socket's buffer.
+const pause = 2 * time.Millisecond
 
 type udpReplier struct{ *socket.UDP }
 
@@ -193,6 +201,7 @@ func (r *Relay) readTCP(ctx context.Context, conn net.Conn, from netip.AddrPort)
 	defer close(on.ended)
 	go on.write(conn)
 	var frame []byte
+	var o opener
 	for {
 		err := conn.SetReadDeadline(time.Now().Add(connIdle))
 		if err == nil {
@@ -212,7 +221,7 @@ func (r *Relay) readTCP(ctx context.Context, conn net.Conn, from netip.AddrPort)
 		}
 		p := b.add()
 		p.data, p.from, p.on = append(p.data, frame...), from, on
-		if !r.spread(ctx, b) {
+		if !r.spread(ctx, b, &o) {
 			return
 		}
 	}

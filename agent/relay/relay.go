@@ -63,7 +63,7 @@ type Relay struct {
 	known    *legacy.Known
 
 	arrived chan *batch   // in the order of arrival, being opened
-	work    chan *part    // of these, to be opened
+	work    chan part     // of these, to be opened
 	free    chan *batch   // to be filled
 	ready   chan struct{} // the keeper can take a pending
 	keep    chan *pending // what it takes
@@ -93,7 +93,7 @@ const Location = "yagura-relay"
 func New(ctx context.Context, o Options) (*Relay, error) {
 	o.defaults()
 	r := &Relay{
-		opts: o, started: o.Now(), hosts: map[*session.Session]*host{}, seen: map[string]fleet.Host{}, unsaved: map[string]bool{}, elsewhere: map[place]uint64{}, pushes: make(chan push, 4096), arrived: make(chan *batch, batches), work: make(chan *part, batches*4),
+		opts: o, started: o.Now(), hosts: map[*session.Session]*host{}, seen: map[string]fleet.Host{}, unsaved: map[string]bool{}, elsewhere: map[place]uint64{}, pushes: make(chan push, 4096), arrived: make(chan *batch, batches), work: make(chan part, batches*4),
 		free: make(chan *batch, batches), ready: make(chan struct{}), keep: make(chan *pending), do: make(chan func()), look: make(chan struct{}, 1),
 	}
 	r.counters.init(o.Report, r.Tell)

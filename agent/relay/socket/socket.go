@@ -12,6 +12,9 @@ import (
 // WantBuffer is how much the kernel is asked to keep of what comes while nobody reads: at 50,000 datagrams/s of 200 bytes, some 0.5 s.
 const WantBuffer = 32 << 20
 
+// AtOnce is how many datagrams Read takes at most.
+const AtOnce = 64
+
 const maxDatagram = 1<<16 - 1
 
 // UDP is an open socket. Write may be called by several goroutines, Read by one.

@@ -46,9 +46,6 @@ func tellAddress(s int) error {
 	return unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 }
 
-// atOnce is how many datagrams one call of the system takes at most.
-const atOnce = 64
-
 // received is one datagram's place in such a call: recvmmsg(2)'s struct mmsghdr.
 type received struct {
 	header unix.Msghdr
@@ -58,10 +55,10 @@ type received struct {
 // buffers is the memory of such a call. Of the datagrams' own, only what they fill is ever touched.
 type buffers struct {
 	raw    syscall.RawConn
-	got    [atOnce]received
-	vector [atOnce]unix.Iovec
-	names  [atOnce]unix.RawSockaddrInet6 // of IPv4, too, which is shorter
-	via    [atOnce][128]byte
+	got    [AtOnce]received
+	vector [AtOnce]unix.Iovec
+	names  [AtOnce]unix.RawSockaddrInet6 // of IPv4, too, which is shorter
+	via    [AtOnce][128]byte
 	data   []byte
 }
 
@@ -70,7 +67,7 @@ func newBuffers(conn *net.UDPConn) (*buffers, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &buffers{raw: raw, data: make([]byte, atOnce*maxDatagram)}
+	b := &buffers{raw: raw, data: make([]byte, AtOnce*maxDatagram)}
 	for i := range b.got {
 		b.vector[i].Base = &b.data[i*maxDatagram]
 		b.vector[i].SetLen(maxDatagram)
@@ -86,7 +83,7 @@ func (u *UDP) read(most int, take func(data []byte, from netip.AddrPort, via []b
 	var n int
 	var failed unix.Errno
 	err := b.raw.Read(func(fd uintptr) bool {
-		n, failed = b.receive(fd, min(most, atOnce))
+		n, failed = b.receive(fd, min(most, AtOnce))
 		return failed != unix.EAGAIN
 	})
 	if err != nil {
