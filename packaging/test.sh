@@ -39,23 +39,25 @@ trial() {
 		FailureAction=exit
 		[Service]
 		Type=oneshot
-		ExecStart=/bin/sh /trial/trial.sh $1
+		ExecStart=/bin/sh /trial/$1.sh $2
 		StandardOutput=file:/out/log
 		StandardError=file:/out/log
 		TimeoutStartSec=300
 	END
-	if systemd-nspawn --quiet --directory="$root" --ephemeral --register=no --keep-unit --bind-ro="$PWD/packaging/trial:/trial" \
+	if systemd-nspawn --quiet --directory="$root" --ephemeral --private-network --register=no --keep-unit --bind-ro="$PWD/packaging/trial:/trial" \
 		--bind-ro="$(realpath "$new"):/new" --bind-ro="$(realpath "$old"):/old" --bind-ro="$unit:/etc/systemd/system/trial.service" --bind="$out:/out" \
 		--boot --console=pipe systemd.unit=trial.service </dev/null >"$out/console" 2>&1; then
 		sed -n 's/^ok [^ ]/  &/p' "$out/log"
 	else
 		cat "$out/log" >&2 || cat "$out/console" >&2
-		missing "$1: the last step above is not as it should be"
+		missing "$1 $2: the last step above is not as it should be"
 	fi
 	rm -rf "$unit" "$out"
 }
 
 for kind in deb rpm; do
-	echo "$kind: install, upgrade, remove in a clean system"
-	trial $kind
+	for product in agent relay; do
+		echo "$product, $kind: install, upgrade, remove in a clean system"
+		trial $product $kind
+	done
 done

@@ -20,6 +20,12 @@ import (
 // reading their logs.
 const mostPending = 8192
 
+// gather is the time between two transactions.
+const gather = 20 * time.Millisecond
+
+// keepEvery is how often it is kept how far hosts have counted when they have said nothing that becomes an event.
+const keepEvery = 30 * time.Second
+
 // pending is what has been admitted and is to be kept: all of it, or nothing.
 type pending struct {
 	events   []*event.Event
@@ -38,13 +44,13 @@ func (p *pending) put(tx *bolt.Tx) error {
 func (r *Relay) admitAll(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	p := &pending{}
+	p, kept := &pending{}, r.opts.Now()
 	for {
 		arrived, ready := r.arrived, r.ready
 		if len(p.events) >= mostPending {
 			arrived = nil
 		}
-		if len(p.events) == 0 {
+		if len(p.events) == 0 && r.opts.Now().Sub(kept) < keepEvery {
 			ready = nil
 		}
 		select {
@@ -57,7 +63,7 @@ func (r *Relay) admitAll(ctx context.Context) error {
 		case <-ready:
 			p.sessions, p.known = r.sessions.Changes(), r.known.Changes()
 			r.keep <- p
-			p = &pending{}
+			p, kept = &pending{}, r.opts.Now()
 		case <-tick.C:
 			r.tick(r.opts.Now(), p)
 		case fn := <-r.do:
@@ -68,7 +74,8 @@ func (r *Relay) admitAll(ctx context.Context) error {
 	}
 }
 
-// keepAll keeps what was admitted until ctx ends. What waits then is lost, as if it had been on its way.
+// keepAll keeps what was admitted until ctx ends. What waits then is lost, as if it had been on its way. Between two transactions it gathers a
+// little: agents are told nothing of their events anyway.
 func (r *Relay) keepAll(ctx context.Context) error {
 	for {
 		select {
@@ -78,8 +85,15 @@ func (r *Relay) keepAll(ctx context.Context) error {
 		}
 		select {
 		case p := <-r.keep:
+			r.keeping.Store(r.opts.Now().UnixNano())
 			if err := r.opts.Spool.Keep(ctx, p.events, p.put); err != nil {
 				return err
+			}
+			r.keeping.Store(0)
+			select {
+			case <-time.After(gather):
+			case <-ctx.Done():
+				return nil
 			}
 		case <-ctx.Done():
 			return nil
@@ -112,7 +126,7 @@ func (r *Relay) admit(p *packet, at time.Time, pend *pending) {
 	h := r.host(s, p, at)
 	h.last = at
 	if seq := p.message.Seq(); seq > h.seq || verdict == session.Reset {
-		h.seq = seq
+		h.seq, h.secret = seq, p.secret
 	}
 	if control {
 		r.control(h, p, at, pend)
@@ -226,8 +240,10 @@ func (r *Relay) tick(now time.Time, pend *pending) {
 		}
 	}
 	for _, s := range r.sessions.Expire(now) {
-		if h := r.byAgent(s.Agent); h != nil {
-			r.gone(h, now, pend)
+		h := r.hosts[s]
+		delete(r.hosts, s)
+		if s.Agent != "" { // else another session goes on with it
+			r.gone(s, h, now, pend)
 		}
 	}
 	r.showAll()

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/yagura-hids/yagura/agent/relay/session"
 	"github.com/yagura-hids/yagura/internal/codec"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/fleet"
@@ -26,7 +27,7 @@ func (r *Relay) attend(ctx context.Context) error {
 		case <-r.look:
 			r.lookAgain(ctx)
 		case <-ctx.Done():
-			return r.leave()
+			return nil
 		}
 		for _, msg := range r.counters.taken() {
 			if err := r.Tell(ctx, "ossec: Relay: "+msg); err != nil && ctx.Err() == nil {
@@ -36,8 +37,31 @@ func (r *Relay) attend(ctx context.Context) error {
 	}
 }
 
+// idleKey is how long what is prepared of a key is kept after its last use: 4 KiB, for hosts that mostly say something once in ten minutes.
+const idleKey = time.Minute
+
+// forgetKeys lets go of what is prepared of keys that were not used.
+func (r *Relay) forgetKeys() {
+	for _, k := range r.keys.now.Load().all {
+		if !k.used.Swap(false) {
+			k.codec.Forget()
+			if k.before != nil {
+				k.before.Forget()
+			}
+		}
+	}
+}
+
 // tend does one round.
 func (r *Relay) tend(ctx context.Context) error {
+	now := r.opts.Now()
+	if now.Sub(r.looked) >= idleKey {
+		r.looked = now
+		r.forgetKeys()
+		if err := r.loadHosts(ctx); err != nil { // of other relays
+			return err
+		}
+	}
 	if err := r.refresh(ctx); err != nil {
 		return err
 	}
@@ -53,20 +77,30 @@ func (r *Relay) tend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	absent := map[string]bool{}
 	for _, c := range list {
-		if err := r.command(ctx, c); err != nil {
+		if absent[c.Agent] {
+			continue // a host that comes just now is told in the order of the commands, in the next round
+		}
+		here, err := r.command(ctx, c)
+		if err != nil {
 			return err
 		}
+		absent[c.Agent] = !here
 	}
 	return nil
 }
 
-// leave tells the fleet what it doesn't know yet, at the end.
-func (r *Relay) leave() error {
+// leave tells the fleet what it doesn't know yet, at the end: how far each host has counted, too, for the relay that it will go to.
+func (r *Relay) leave() {
+	for _, h := range r.hosts {
+		if h.agent != "" {
+			r.show(h)
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	r.counters.trouble("fleet", r.save(ctx))
-	return nil
 }
 
 // save tells the fleet of hosts.
@@ -93,7 +127,7 @@ func (r *Relay) save(ctx context.Context) error {
 }
 
 // command tells a host what it is to be told, if it is here and no other relay has told it.
-func (r *Relay) command(ctx context.Context, c fleet.Command) error {
+func (r *Relay) command(ctx context.Context, c fleet.Command) (here bool, err error) {
 	var to target
 	var last time.Time
 	r.run(ctx, func() {
@@ -102,23 +136,29 @@ func (r *Relay) command(ctx context.Context, c fleet.Command) error {
 		}
 	})
 	what, forget := strings.CutPrefix(c.Text, "clear ")
-	if to.on == nil {
-		return nil // it waits
+	if to.on == nil || r.balanced() && r.opts.Now().Sub(last) > flowLives {
+		return false, nil // it waits
 	}
 	if h, err := r.opts.Fleet.Host(ctx, c.Agent); err == nil && h.Relay != r.opts.Name && h.Last.After(last) {
-		return nil // it has gone to another relay
+		return false, nil // it has gone to another relay
 	}
 	mine, err := r.opts.Fleet.Told(ctx, c.ID, r.opts.Name)
 	if err != nil || !mine {
-		return err
+		return true, err
 	}
 	if forget {
 		r.run(ctx, func() { err = r.known.Clear(c.Agent, what) })
-		return err
+		return true, err
 	}
 	r.send(to, wire.Control+c.Text)
-	return nil
+	return true, nil
 }
+
+// flowLives is how long after a host's last datagram a load balancer surely lets one through to it: with AWS's it's two minutes.
+const flowLives = time.Minute
+
+// balanced tells whether hosts come through a load balancer, which asks whether this relay is well.
+func (r *Relay) balanced() bool { return r.opts.Config.Relay.HealthPort != 0 }
 
 // loadHosts reads what the fleet knows of hosts: what they are called, and how far they have counted elsewhere.
 func (r *Relay) loadHosts(ctx context.Context) error {
@@ -126,11 +166,17 @@ func (r *Relay) loadHosts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("hosts of the fleet: %w", err)
 	}
+	now := r.opts.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	clear(r.elsewhere)
 	for _, h := range list {
+		if was, ok := r.seen[h.Agent]; ok && was.Last.After(h.Last) {
+			continue
+		}
 		r.seen[h.Agent] = h
-		if at, err := netip.ParseAddrPort(h.Address); err == nil && h.Relay != r.opts.Name {
+		key := r.keys.now.Load().byID[h.Key]
+		if at, err := netip.ParseAddrPort(h.Address); err == nil && h.Relay != r.opts.Name && now.Sub(h.Last) < session.Idle && key != nil && h.Mark == fleet.Mark(key.Secret) {
 			k := place{h.Key, at.Addr().Unmap()}
 			r.elsewhere[k] = max(r.elsewhere[k], h.Seq)
 		}

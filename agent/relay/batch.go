@@ -33,6 +33,7 @@ type packet struct {
 
 	key     *key
 	codec   *wire.Codec // what opened it: of the key's secret, or of the one before
+	secret  string      // the same
 	message wire.Message
 	inner   []byte // the message's memory
 	why     reason // why it is refused; accepted if it isn't
@@ -62,39 +63,35 @@ func (b *batch) add() *packet {
 	return p
 }
 
-// submit gives a batch to be opened and admitted, waiting while there are enough of them.
-func (r *Relay) submit(ctx context.Context, b *batch) error {
+// spread gives a batch to be opened, in parts, and to be admitted after those that came before it. It waits while there are enough of them, and
+// tells whether ctx let it.
+func (r *Relay) spread(ctx context.Context, b *batch) bool {
 	b.at = r.opts.Now()
-	select {
-	case r.arrived <- b:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return nil
-}
-
-// spread gives a batch's packets to those who open.
-func (r *Relay) spread(ctx context.Context, b *batch) error {
 	for from := 0; from < b.n; from += partPackets {
 		b.opened.Add(1)
 		select {
 		case r.work <- &part{b.packets[from:min(from+partPackets, b.n)], b}:
 		case <-ctx.Done():
 			b.opened.Done()
-			return ctx.Err()
+			return false
 		}
 	}
-	return r.submit(ctx, b)
+	select {
+	case r.arrived <- b:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
-// empty returns a batch to fill.
-func (r *Relay) empty(ctx context.Context) (*batch, error) {
+// empty returns a batch to fill; nil if ctx ended.
+func (r *Relay) empty(ctx context.Context) *batch {
 	select {
 	case b := <-r.free:
 		b.n = 0
-		return b, nil
+		return b
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil
 	}
 }
 
@@ -158,19 +155,22 @@ func (r *Relay) openOne(p *packet, keys *keys, o *opener, at time.Time) {
 
 // openWith opens a packet with one key, with the secret before its rotation if need be.
 func (r *Relay) openWith(p *packet, d wire.Datagram, k *key, o *opener, at time.Time) bool {
-	codec := k.codec
+	codec, secret := k.codec, k.Secret
 	m, err := codec.Open(d, wire.MaxWazuh, &o.scratch)
 	switch {
 	case k.before == nil:
 	case err == nil && !k.Many && !k.renewed.Swap(true): // its one host has the new secret
 		r.counters.used(k)
 	case err != nil && !k.renewed.Load() && at.Before(k.Until):
-		codec = k.before
+		codec, secret = k.before, k.Previous
 		m, err = codec.Open(d, wire.MaxWazuh, &o.scratch)
 	}
 	switch {
 	case err == nil:
-		p.key, p.codec, p.why, p.message = k, codec, accepted, m
+		if !k.used.Load() {
+			k.used.Store(true)
+		}
+		p.key, p.codec, p.secret, p.why, p.message = k, codec, secret, accepted, m
 		p.inner = append(p.inner[:0], m.Inner...)
 		p.message.Inner = p.inner
 		p.message.Text = p.inner[len(m.Inner)-len(m.Text):]

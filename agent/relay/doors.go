@@ -115,18 +115,15 @@ func (r *Relay) listenUDP(c config.Remote) (door, error) {
 func (r *Relay) readUDP(ctx context.Context, s *socket.UDP) error {
 	on := udpReplier{s}
 	for {
-		b, err := r.empty(ctx)
-		if err != nil {
+		b := r.empty(ctx)
+		if b == nil {
 			return nil
 		}
-		err = s.Read(len(b.packets), func(data []byte, from netip.AddrPort, via []byte) {
+		err := s.Read(len(b.packets), func(data []byte, from netip.AddrPort, via []byte) {
 			p := b.add()
 			p.data, p.from, p.via, p.on = append(p.data, data...), unmap(from), append(p.via, via...), on
 		})
-		if err != nil && closed(err) {
-			return nil
-		}
-		if err := r.spread(ctx, b); err != nil {
+		if closed(err) || !r.spread(ctx, b) {
 			return nil
 		}
 	}
@@ -164,7 +161,7 @@ func (r *Relay) acceptTCP(ctx context.Context, l net.Listener, conns *limit.Conn
 		conn, err := l.Accept()
 		if err != nil {
 			if closed(err) || ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // that is how it ends
 			}
 			r.counters.trouble("agents by TCP", err)
 			select {
@@ -183,7 +180,7 @@ func (r *Relay) acceptTCP(ctx context.Context, l net.Listener, conns *limit.Conn
 		go func() {
 			defer conns.Leave(from.Addr())
 			defer stop()
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			r.readTCP(ctx, conn, from)
 		}()
 	}
@@ -209,13 +206,13 @@ func (r *Relay) readTCP(ctx context.Context, conn net.Conn, from netip.AddrPort)
 		if err != nil {
 			return
 		}
-		b, err := r.empty(ctx)
-		if err != nil {
+		b := r.empty(ctx)
+		if b == nil {
 			return
 		}
 		p := b.add()
 		p.data, p.from, p.on = append(p.data, frame...), from, on
-		if r.spread(ctx, b) != nil {
+		if !r.spread(ctx, b) {
 			return
 		}
 	}
@@ -272,7 +269,7 @@ func (r *Relay) listenHealth() (door, error) {
 			http.Error(w, bad, http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprintln(w, "ok")
+		_, _ = fmt.Fprintln(w, "ok") // who asked may be gone
 	})}
 	return door{
 		func(context.Context) error {

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -91,7 +93,7 @@ func (r *Relay) heardSyslog(m syslog.Message) {
 func (r *Relay) listenAuth(ctx context.Context) (_ door, err error) {
 	c := r.opts.Config.Auth
 	o := authd.Options{
-		Address: address(r.home(), c.Port), UseSource: c.UseSourceIP, Report: r.opts.Report, Now: r.opts.Now,
+		Address: address(r.home(), c.Port), UseSource: c.UseSourceIP, OldTLS: c.OldTLS, Report: r.opts.Report, Now: r.opts.Now,
 		Enrol: func(ctx context.Context, q fleet.Request) (fleet.Key, error) {
 			k, err := r.opts.Fleet.Enrol(ctx, q)
 			select {
@@ -135,11 +137,26 @@ func (r *Relay) certificate() (tls.Certificate, error) {
 		}
 		return pair, nil
 	}
-	pair, made, err := authd.Certificate(r.opts.Dir, []string{r.opts.Name}, r.opts.Now())
+	pair, made, err := authd.Certificate(r.opts.Dir, r.names(), r.opts.Now())
 	if err == nil && made {
 		r.opts.Report(fmt.Sprintf("enrolment: made a certificate in %s; agents that check it (agent-auth -v) need a copy of sslmanager.cert", r.opts.Dir))
 	}
 	return pair, err
+}
+
+// names are what hosts may call this one by: agent-auth looks for the very name or address that it was given.
+func (r *Relay) names() []string {
+	names := []string{r.opts.Name, "localhost"}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return names
+	}
+	for _, a := range addresses {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+			names = append(names, prefix.Addr().String())
+		}
+	}
+	return names
 }
 
 // password reads enrolment's password where the configuration says.

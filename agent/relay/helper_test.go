@@ -29,6 +29,7 @@ import (
 type home struct {
 	testing.TB
 	dir   string
+	name  string
 	conf  *config.Config
 	fleet *fleet.Store
 	spool *spool.Spool
@@ -48,7 +49,7 @@ func newHome(t testing.TB) *home {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	h := &home{TB: t, dir: t.TempDir(), fleet: fleet.New(bolt.New(db), fleet.Options{}), stop: func() {}}
+	h := &home{TB: t, dir: t.TempDir(), name: "relay-1", fleet: fleet.New(bolt.New(db), fleet.Options{}), stop: func() {}}
 	h.conf = &config.Config{Remotes: []config.Remote{{UDP: true, TCP: true, Address: loopback, Ciphers: config.Both}}}
 	t.Cleanup(func() { h.stop() })
 	return h
@@ -77,7 +78,7 @@ func (h *home) start() netip.AddrPort {
 	}
 	ready := make(chan struct{})
 	h.relay, err = relay.New(h.Context(), relay.Options{
-		Config: h.conf, Spool: h.spool, Dir: h.dir, Fleet: h.fleet, Name: "relay-1", Version: "1.2", Poll: 20 * time.Millisecond,
+		Config: h.conf, Spool: h.spool, Dir: h.dir, Fleet: h.fleet, Name: h.name, Version: "1.2", Poll: 20 * time.Millisecond,
 		Ready: func() { close(ready) }, Now: h.clock, Report: func(msg string) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -103,7 +104,8 @@ func (h *home) start() netip.AddrPort {
 	select {
 	case <-ready:
 	case err := <-ended:
-		h.Fatal(err)
+		ended <- err
+		h.Fatalf("the relay doesn't start: %v", err)
 	}
 	return h.port("agents", "udp")
 }

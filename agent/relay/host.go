@@ -26,6 +26,7 @@ type host struct {
 	origin  string // "(web/ip-10-0-1-17) 10.0.1.17"
 	first   time.Time
 	seq     uint64 // its highest counter
+	secret  string // that it was counted under
 	last    time.Time
 	alive   time.Time // of the last keep-alive
 	os      string
@@ -113,13 +114,17 @@ func (r *Relay) byAgent(agent string) *host {
 	return nil
 }
 
-// gone takes leave of a host that has been silent for too long.
-func (r *Relay) gone(h *host, now time.Time, pend *pending) {
-	delete(r.hosts, h.session)
-	r.show(h)
-	who := fmt.Sprintf("%s-%s", h.agent, h.from.Addr())
+// gone takes leave of a host that has been silent for too long. It has none at work if it has said nothing since the relay was started.
+func (r *Relay) gone(s *session.Session, h *host, now time.Time, pend *pending) {
+	if h != nil && h.agent != "" {
+		r.show(h)
+	}
+	who := s.Agent
+	if s.From.IsValid() {
+		who += "-" + s.From.Addr().String()
+	}
 	pend.events = append(pend.events, &event.Event{
-		ID: event.ID{Agent: h.agent}, Kind: event.AgentState, Time: now, Location: who + "->ossec-monitord",
+		ID: event.ID{Agent: s.Agent}, Kind: event.AgentState, Time: now, Location: who + "->ossec-monitord", //nolint:misspell // OSSEC's
 		Text: fmt.Sprintf("ossec: Agent disconnected: '%s'.", who),
 	})
 }
@@ -129,7 +134,7 @@ func (r *Relay) show(h *host) {
 	h.news, h.shown = false, h.last
 	f := fleet.Host{
 		Agent: h.agent, Key: h.key.ID, Node: h.session.Node, Address: h.from.String(), OS: h.os, Version: h.version, Cipher: h.cipher.String(),
-		Files: h.files, First: h.first, Last: h.last, Alive: h.alive, Scans: maps.Clone(h.scans), Relay: r.opts.Name, Seq: h.seq,
+		Files: h.files, First: h.first, Last: h.last, Alive: h.alive, Scans: maps.Clone(h.scans), Relay: r.opts.Name, Seq: h.seq, Mark: fleet.Mark(h.secret),
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -20,6 +20,7 @@ type key struct {
 	codec   *wire.Codec
 	before  *wire.Codec // with the secret before the last rotation; nil if that is not taken any more
 	renewed atomic.Bool // a host has used the new secret
+	used    atomic.Bool // since the last look
 }
 
 // keyring finds keys. It is replaced as a whole when the fleet's keys have changed.

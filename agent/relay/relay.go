@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -66,8 +67,10 @@ type Relay struct {
 	free    chan *batch   // to be filled
 	ready   chan struct{} // the keeper can take a pending
 	keep    chan *pending // what it takes
+	keeping atomic.Int64  // since when it is at it, in ns since 1970; 0 if it isn't
 	do      chan func()   // run between batches, by who admits
 	pushes  chan push     // to be pushed
+	looked  time.Time     // when who attends last looked for what is done once a minute
 	look    chan struct{} // a datagram of an unknown key came
 
 	hosts map[*session.Session]*host // of who admits
@@ -169,6 +172,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	r.opts.Ready()
 	wait.Wait()
+	r.leave()
 	var own failure
 	if errors.As(context.Cause(ctx), &own) {
 		return own.error

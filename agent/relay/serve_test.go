@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,7 +59,12 @@ func serve(dir string, port uint16) (err error) {
 		return err
 	}
 	defer db.Close()
-	sp, err := spool.Open(filepath.Join(dir, "relay.db"), spool.Options{Agent: "relay-1", Gather: 50 * time.Millisecond, Random: rand.Reader, Report: say})
+	debug.SetGCPercent(400) // as yagura-relay does
+	o := spool.Options{Agent: "relay-1", Random: rand.Reader, Report: say, Run: 16 << 20}
+	if !*discard {
+		o.Gather = 50 * time.Millisecond
+	}
+	sp, err := spool.Open(filepath.Join(dir, "relay.db"), o)
 	if err != nil {
 		return err
 	}
@@ -88,12 +94,11 @@ func say(msg string) { fmt.Fprintln(os.Stderr, msg) }
 // server is a relay in a process of its own.
 type server struct {
 	testing.TB
-	dir   string
-	port  uint16
-	at    netip.AddrPort
-	cmd   *exec.Cmd
-	args  []string
-	ended chan struct{}
+	dir  string
+	port uint16
+	at   netip.AddrPort
+	cmd  *exec.Cmd
+	args []string
 }
 
 // newServer makes a fleet with keys, and starts a relay in a process of its own.

@@ -45,11 +45,17 @@ func (r *Relay) Status() Status {
 	return s
 }
 
+// stuck is how long keeping some events takes when something is wrong with the disk.
+const stuck = 30 * time.Second
+
 // sick says why this relay should get nothing for now; "" if it should.
 func (r *Relay) sick() string {
 	s := r.opts.Spool.Stats()
 	if s.Bytes >= s.Max {
 		return "the spool is full"
+	}
+	if since := r.keeping.Load(); since != 0 && r.opts.Now().Sub(time.Unix(0, since)) > stuck {
+		return "the spool's disk takes nothing"
 	}
 	return ""
 }

@@ -197,6 +197,7 @@ func TestRotate(t *testing.T) {
 func TestRestart(t *testing.T) {
 	h := newHome(t)
 	key := h.key("web-asg", "127.0.10.0/24")
+	h.conf.Remotes[0].TCP = false // whose port of that number may be taken
 	h.conf.Remotes[0].Port = h.start().Port()
 	to := h.port("agents", "udp")
 	host, sibling := h.host(key, "127.0.10.1", "node", to), h.host(key, "127.0.10.2", "sibling", to)
@@ -239,6 +240,7 @@ func TestSilent(t *testing.T) {
 	h.join(host)
 	h.pass(time.Hour)
 	ev := h.events(1)[0]
+	//nolint:misspell // OSSEC's
 	if got := line(ev); got != "web-asg/node agent web-asg/node-127.0.10.1->ossec-monitord: ossec: Agent disconnected: 'web-asg/node-127.0.10.1'." {
 		t.Errorf("%s", got)
 	}

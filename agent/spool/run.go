@@ -72,7 +72,7 @@ func (s *Spool) read() (run *Run, damaged []block, err error) {
 	err = s.db.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketBlocks)
 		for _, blk := range s.index.blocks {
-			if len(run.Events) > 0 && (text+blk.text > runBytes || len(run.Events)+blk.events > codec.MaxEvents) {
+			if len(run.Events) > 0 && (text+blk.text > s.opts.Run || len(run.Events)+blk.events > codec.MaxEvents) {
 				break
 			}
 			events, err := blk.read(b)
@@ -96,7 +96,7 @@ func (s *Spool) await(ctx context.Context) error {
 		s.mu.Lock()
 		waiting, text := s.index.events, s.index.text
 		s.mu.Unlock()
-		if text >= runBytes || waiting > 0 && s.opts.Gather < 0 {
+		if text >= int64(s.opts.Run) || waiting > 0 && s.opts.Gather < 0 {
 			return nil
 		}
 		if waiting > 0 && gathered == nil {

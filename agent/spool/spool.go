@@ -37,7 +37,7 @@ const (
 	defaultMax    = 512 << 20
 	defaultGather = 5 * time.Second
 	lockWait      = time.Second
-	runBytes      = 2 << 20 // of a run's texts: what is gained in size by more is little, and it's all in memory
+	defaultRun    = 2 << 20 // what is gained in size by more is little, and it's all in memory
 )
 
 // Options are what a spool works with.
@@ -45,6 +45,7 @@ type Options struct {
 	Agent    string                                 // the agent's id. Another one than the file's begins a new epoch: the disk was cloned
 	MaxBytes int64                                  // of the events kept, as stored; 0 for 512 MiB. The file is a little larger
 	Gather   time.Duration                          // how long Next waits for more; 0 for 5 s, negative for not at all
+	Run      int                                    // bytes of a run's texts, after which Next waits no longer; 0 for 2 MiB
 	Random   io.Reader                              // of the epoch
 	After    func(d time.Duration) <-chan time.Time // nil for time.After
 	Now      func() time.Time                       // nil for time.Now
@@ -125,6 +126,9 @@ func (s *Spool) defaults() {
 	}
 	if o.Gather == 0 {
 		o.Gather = defaultGather
+	}
+	if o.Run == 0 {
+		o.Run = defaultRun
 	}
 	if o.After == nil {
 		o.After = time.After

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -174,14 +173,10 @@ func find(list []agent, id string) (agent, error) {
 		}
 	}
 	hint := "; yagura agents list shows them"
-	if n, err := strconv.Atoi(id); err == nil {
-		for _, a := range list {
-			if a.key == nil {
-				continue
-			}
-			if m, err := strconv.Atoi(a.key.ID); err == nil && m == n {
-				hint = ": did you mean " + a.key.ID + "?"
-			}
+	digits := strings.TrimLeft(id, "0") // 1 and 001 are two ids
+	for _, a := range list {
+		if a.key != nil && digits != "" && strings.TrimLeft(a.key.ID, "0") == digits {
+			hint = ": did you mean " + a.key.ID + "?"
 		}
 	}
 	return agent{}, fmt.Errorf("no agent has the id or the name %s%s", id, hint)

@@ -149,14 +149,30 @@ func TestAgentsOnAWS(t *testing.T) {
 	}
 }
 
+// What hosts say of themselves can't speak to the terminal.
+func TestAgentsHostile(t *testing.T) {
+	now := time.Now()
+	h := heard("evil/a", "001", "192.0.2.1:1", now)
+	h.OS, h.Version, h.Cipher, h.Files, h.Node = "Linux \x1b]0;x\x07 \u202e\x9b31m\n 1 2 3", "OSSEC\n\x1b[2Jv1", "\r\x00", "\xff\x1b", "\x1b[31m"
+	a := agent{&fleet.Key{Key: wire.Key{ID: "001", Name: "evil"}, Many: true}, []fleet.Host{h}}
+	var b strings.Builder
+	s := screen{out: &b}
+	if err := errors.Join(s.agents([]agent{a}, now), s.agent(a, nil, now)); err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexFunc(b.String(), func(r rune) bool { return r != '\n' && visible(r) != r }); i >= 0 || strings.Count(b.String(), "\n") != 4+20 {
+		t.Errorf("byte %d of %d lines:\n%q", i, strings.Count(b.String(), "\n"), b.String())
+	}
+}
+
 // startRelay runs yagura local --relay until the test ends, and returns its data folder and where it listens.
 func startRelay(t *testing.T) (data string, at netip.AddrPort) {
 	t.Helper()
-	free, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	at = free.LocalAddr().(*net.UDPAddr).AddrPort()
+	at = free.Addr().(*net.TCPAddr).AddrPort() // of UDP, too, most likely
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "ossec.conf")
 	text := fmt.Sprintf(`<ossec_config>
@@ -177,11 +193,11 @@ func startRelay(t *testing.T) (data string, at netip.AddrPort) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the relay wrote:\n%s", stderr)
-		}
 		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
 			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the relay wrote:\n%s", stderr)
 		}
 	})
 	until(t, "the relay listens", func() bool { return strings.Contains(stderr.String(), "Ctrl-C stops") })

@@ -172,8 +172,8 @@ On Windows, paste the key into the Agent Manager, save, and restart the agent th
 `, k.Export())
 	if k.Many {
 		fmt.Fprintf(&b, `
-Up to %s may use it at a time, from %s, each an agent of its own: %s/NODE. To have it in an image, do this there without
-the restart, and leave its /var/ossec/queue/rids empty.
+Up to %s may use it at a time, from %s, each an agent of its own: %s/NODE.
+To have it in an image, do this there without the restart, and leave its /var/ossec/queue/rids empty.
 `, count(maxHosts(&k), "host"), placeOf(k), k.Name)
 	}
 	return b.String()

@@ -59,6 +59,9 @@ func (c configPushCmd) Run(ctx context.Context, at *agentsCmd) error {
 		if hosts, _ := inGroup(list, c.Group, merged); hosts > 0 {
 			fmt.Printf("%s of it get them with their next word. To let them read them: yagura agents%s restart --all\n", count(hosts, "host"), at.where())
 		}
+		if !slices.ContainsFunc(list, func(a agent) bool { return a.key != nil && groupOf(a.key) == c.Group }) {
+			warn(fmt.Sprintf("no agent is in group %s yet; yagura agents%s add NAME ADDRESS --group %s adds one", c.Group, at.where(), c.Group))
+		}
 		return nil
 	})
 }

@@ -124,7 +124,8 @@ With a time out the agent undoes the response after so many seconds. To an agent
 ` + tellHelp + `
 
   yagura agents respond db1 firewall-drop600 --ip 198.51.100.7
-  yagura agents respond db1 disable-account0 --user mallory`
+  yagura agents respond db1 disable-account0 --user mallory
+  yagura agents respond --all host-deny600 --ip 198.51.100.7`
 }
 
 // What agents hand to scripts as arguments, split at spaces.

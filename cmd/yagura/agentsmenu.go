@@ -70,18 +70,18 @@ func (agentsMenuCmd) Run(ctx context.Context, at *agentsCmd) error {
 		place = "stack " + at.Stack
 	}
 	fmt.Printf("Agents of %s. yagura agents --help tells what else there is.\n", printable(place))
-	for {
-		again, err := m.turn(ctx)
-		switch {
-		case errors.Is(err, io.EOF) || ctx.Err() != nil:
+	for again := true; again; {
+		var err error
+		again, err = m.turn(ctx)
+		if errors.Is(err, io.EOF) || ctx.Err() != nil { // Ctrl-D, Ctrl-C
 			fmt.Println()
-			return nil
-		case err != nil:
+			break
+		}
+		if err != nil {
 			warn(err.Error())
-		case !again:
-			return nil
 		}
 	}
+	return nil
 }
 
 // menu is manage_agents' way to be asked.

@@ -62,7 +62,7 @@ func (f *facts) add(label, value string) {
 	if value == "" {
 		value = "Unknown"
 	}
-	fmt.Fprintf(f, "   %-26s %s\n", label+":", printable(value))
+	fmt.Fprintf(&f.Builder, "   %-26s %s\n", label+":", printable(value))
 }
 
 // agent shows what is known of an agent, and of each of its hosts.

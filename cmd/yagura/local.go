@@ -233,7 +233,10 @@ func (c localCmd) welcome(conf *config.Config, set *ruleset.Set, watched *agentc
 		table("", filepath.Join(c.Data, "alerts", "alerts.json"))
 	}
 	details := slices.DeleteFunc(slices.Clone(watched.Unused), func(u string) bool { return !strings.Contains(u, " ") }) // whole sections may be the server's
-	for _, u := range slices.Concat(conf.Unused, details) {
+	for _, u := range slices.Concat(conf.Unused, details, door.unused()) {
+		if door.does(u) {
+			continue
+		}
 		table("note", fmt.Sprintf("%s of %s: not done by yagura local yet", u, c.Conf))
 	}
 	data := ""

@@ -17,7 +17,10 @@ import (
 )
 
 // door is the relay of yagura local, if it has one.
-type door struct{ *relay.Relay }
+type door struct {
+	*relay.Relay
+	conf *config.Config
+}
 
 // relay opens what --relay asks for. What it takes goes into the spool of this machine's own agent, and its keys are in the store. waits waits
 // for its ports.
@@ -37,7 +40,7 @@ func (c localCmd) relay(ctx context.Context, store *local.Store, sp *spool.Spool
 		Config: conf, Spool: sp, Dir: filepath.Join(c.Data, "relay"), Fleet: fleet.New(store.Tables(), fleet.Options{}), Name: c.server(),
 		Version: version, Report: warn, Ready: waits.Done, Poll: time.Second,
 	})
-	return door{r}, err
+	return door{r, conf}, err
 }
 
 // run is the relay's Run.
@@ -62,6 +65,19 @@ func (d door) agent(id string) event.Agent {
 		return event.Agent{}
 	}
 	return d.Agent(id)
+}
+
+// unused returns what has no effect in the sections that the relay does.
+func (d door) unused() []string {
+	if d.Relay == nil {
+		return nil
+	}
+	return d.conf.Unused
+}
+
+// does tells whether it is the relay that does what a section says.
+func (d door) does(section string) bool {
+	return d.Relay != nil && (section == "remote" || section == "auth")
 }
 
 // words say what the relay listens to, and what to do first.

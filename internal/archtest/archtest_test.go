@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 	"agent/program": {},
 
 	// the relay
-	"agent/relay/check": {"agent/check", "agent/relay/config", "agent/relay/socket", "internal/fleet", "internal/osxml"},
+	"agent/relay/check": {"agent/check", "agent/relay/authd", "agent/relay/config", "agent/relay/socket", "internal/fleet", "internal/osxml"},
 	"agent/relay": {
 		"agent/relay/authd", "agent/relay/config", "agent/relay/legacy", "agent/relay/limit", "agent/relay/session", "agent/relay/socket",
 		"agent/relay/syslog", "agent/sender", "agent/spool", "internal/codec", "internal/event", "internal/fleet", "internal/wire",
@@ -81,9 +81,11 @@ var mayImport = map[string][]string{
 	"agent/relay/session":   {},
 	"agent/relay/socket":    {},
 	"agent/relay/limit":     {},
-	"agent/relay/syslog":    {"agent/relay/limit", "internal/event"},
+	"agent/relay/syslog":    {"agent/relay/limit", "agent/relay/socket", "internal/event"},
 	"agent/relay/authd":     {"agent/relay/limit", "internal/fleet", "internal/wire"},
 	"agent/relay/legacy":    {"internal/event", "internal/syscheck"},
+
+	// the relay's doors, which legacy agents and appliances come in by
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
@@ -137,6 +139,7 @@ var forbidden = []struct {
 		"internal/alertstore", "internal/statestore", "internal/analysisd"), []string{"github.com/aws/..."},
 		"analysis runs on a laptop, too"},
 	{[]string{"internal/handler"}, []string{"github.com/aws/aws-sdk-go-v2/..."}, "handlers know Lambda's events, and are given the rest"},
+	{[]string{"agent/relay/session"}, []string{"net", "crypto/aes", "golang.org/x/crypto/..."}, "who is behind a datagram knows no sockets and no ciphers"},
 	{append(slices.Clone(engine), "internal/local", "agent/logcollector"),
 		[]string{"github.com/alecthomas/kong", "github.com/schollz/progressbar/v3", "golang.org/x/term"},
 		"flags and terminals are the command's"},

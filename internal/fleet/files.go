@@ -24,7 +24,7 @@ func filesKey(group string) (table.Key, error) {
 		group = DefaultGroup
 	}
 	if badGroup(group) {
-		return table.Key{}, fmt.Errorf("a group %.40q is %w: write letters, digits, - _ and .", group, ErrInvalid)
+		return table.Key{}, fmt.Errorf("a group %.40q is %w: write letters, digits, full stops, - and _", group, ErrInvalid)
 	}
 	return table.Key{Partition: "files", Sort: group}, nil
 }

@@ -59,7 +59,7 @@ func BadName(name string) string {
 	}
 	for _, c := range name {
 		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' && c != '.' {
-			return fmt.Sprintf("%q is in it; write letters, digits, - _ and .", c)
+			return fmt.Sprintf("%q is in it; write letters, digits, full stops, - and _", c)
 		}
 	}
 	return ""
@@ -85,7 +85,7 @@ func (k *Key) validate() error {
 		bad("%d hosts at most: write a number from 1 on, or 0 for %d", k.MaxHosts, DefaultHosts)
 	}
 	if k.Group != "" && badGroup(k.Group) {
-		bad("its group %q: write letters, digits, - _ and .", k.Group)
+		bad("its group %q: write letters, digits, full stops, - and _", k.Group)
 	}
 	if len(errs) > 0 {
 		return fmt.Errorf("agent %s (%s) is %w: %w", k.Name, k.ID, ErrInvalid, errors.Join(errs...))

@@ -129,14 +129,13 @@ func (m *model) changed(r *rapid.T, idOrName string, err error, note func(id str
 	if there := m.has(idOrName); there == errors.Is(err, fleet.ErrUnknown) {
 		return fmt.Errorf("%s is there: %t: %w", idOrName, there, err)
 	}
-	if err != nil {
-		return nil
-	}
-	m.change++
-	if id := m.idOf(idOrName); m.names[idOrName] == "" {
-		note(id)
-	} else {
-		note(idOrName)
+	if err == nil {
+		m.change++
+		if id := m.idOf(idOrName); m.names[idOrName] == "" {
+			note(id)
+		} else {
+			note(idOrName)
+		}
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ var children = map[string]func(args []string) error{
 	"tick":   func(args []string) error { return followChild(args, ticking(judge)) },
 	"full":   fullChild,
 	"lock":   lockChild,
+	"fleet":  fleetChild,
 }
 
 // analyzer is the type of [local.Options.Analyze].

@@ -44,7 +44,7 @@ const (
 // Neither fails with these options. In a call an empty []byte is a value; in an answer a missing item is null.
 var (
 	callWriter, _ = cbor.EncOptions{NilContainers: cbor.NilContainerAsEmpty}.EncMode()
-	callReader, _ = cbor.DecOptions{IntDec: cbor.IntDecConvertSigned, MaxNestedLevels: 8}.DecMode()
+	callReader, _ = cbor.DecOptions{IntDec: cbor.IntDecConvertSignedOrFail, MaxNestedLevels: 8}.DecMode()
 )
 
 // serveTables answers calls of some tables.
@@ -175,6 +175,11 @@ type remote struct{ dir string }
 var _ table.Table = remote{}
 
 func (r remote) Get(ctx context.Context, s *table.Schema, keys []table.Key) ([]table.Fields, error) {
+	for _, key := range keys {
+		if err := s.ValidateKey(key); err != nil {
+			return nil, fmt.Errorf("get from table %s: %w", s.Name, err)
+		}
+	}
 	items := make([]table.Fields, 0, len(keys))
 	for len(items) < len(keys) {
 		rest := keys[len(items):]
@@ -191,6 +196,9 @@ func (r remote) Get(ctx context.Context, s *table.Schema, keys []table.Key) ([]t
 }
 
 func (r remote) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	if _, _, err := q.Order(); err != nil {
+		return table.Page{}, err
+	}
 	a, err := r.call(ctx, call{Query: &q})
 	if err != nil {
 		return table.Page{}, fmt.Errorf("query table %s: %w", q.Table.Name, err)

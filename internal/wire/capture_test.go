@@ -76,8 +76,8 @@ func testCapture(t *testing.T, c capture) {
 		if strings.HasSuffix(s.name, "wiped") {
 			sent = 0
 		}
-		sent = open(t, codec, s.sent, sent, prefix(c.key), said)
-		received = open(t, codec, s.received, received, "", said)
+		sent = opened(t, codec, s.sent, sent, prefix(c.key), said)
+		received = opened(t, codec, s.received, received, "", said)
 	}
 	for _, want := range []string{
 		"#!-agent startup ", "#!-agent ack ", "#!-close file ", "#!-syscheck restart", "1:disk:ossec: output: 'disk': disk 42%",
@@ -96,7 +96,7 @@ func prefix(k wire.Key) string {
 	return k.ID
 }
 
-func open(t *testing.T, codec *wire.Codec, datagrams [][]byte, last uint64, id string, said map[string]bool) uint64 {
+func opened(t *testing.T, codec *wire.Codec, datagrams [][]byte, last uint64, id string, said map[string]bool) uint64 {
 	t.Helper()
 	var s wire.Scratch
 	for _, datagram := range datagrams {

@@ -6,14 +6,15 @@ import (
 	"crypto/cipher"
 	"crypto/md5" // the protocol's
 	"crypto/rand"
-	"crypto/subtle"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zlib"
-	"golang.org/x/crypto/blowfish"
+	"golang.org/x/crypto/blowfish" //nolint:staticcheck // deprecated for new systems; OSSEC is an old one
 )
 
 var (
@@ -27,9 +28,31 @@ const (
 )
 
 // Codec opens and seals with one key. It may be used by several goroutines. What a cipher prepares of the key, 4 KiB for Blowfish, is made
-// when it is used first.
+// when it is used first, and after Forget.
 type Codec struct {
-	blowfish, aes func() cipher.Block
+	blowfish, aes prepared
+}
+
+// prepared is a cipher with its key.
+type prepared struct {
+	key   string
+	make  func(key []byte) cipher.Block
+	block atomic.Pointer[cipher.Block]
+}
+
+func (p *prepared) get() cipher.Block {
+	if b := p.block.Load(); b != nil {
+		return *b
+	}
+	b := p.make([]byte(p.key))
+	p.block.Store(&b)
+	return b
+}
+
+// Forget lets go of what is prepared, for a key that is not used for a while.
+func (c *Codec) Forget() {
+	c.blowfish.block.Store(nil)
+	c.aes.block.Store(nil)
 }
 
 // NewCodec prepares a key.
@@ -37,8 +60,8 @@ func NewCodec(k Key) *Codec {
 	secret := hexMD5(k.Secret)
 	who := hexMD5(hexMD5(k.Name) + hexMD5(k.ID))
 	return &Codec{
-		blowfish: sync.OnceValue(func() cipher.Block { return must(blowfish.NewCipher([]byte(secret + who[:15]))) }),
-		aes:      sync.OnceValue(func() cipher.Block { return must(aes.NewCipher([]byte(secret))) }),
+		blowfish: prepared{key: secret + who[:15], make: func(key []byte) cipher.Block { return must(blowfish.NewCipher(key)) }},
+		aes:      prepared{key: secret, make: func(key []byte) cipher.Block { return must(aes.NewCipher(key)) }},
 	}
 }
 
@@ -72,16 +95,35 @@ func (c *Codec) Open(d Datagram, limit int, s *Scratch) (Message, error) {
 	}
 	packed := s.packed[:len(d.Body)]
 	if !d.AES {
-		decrypt(c.blowfish(), blowfishIV, packed, d.Body)
-		return s.open(Blowfish, packed, limit)
+		return s.openBlowfish(c.blowfish.get(), packed, d.Body, limit)
 	}
-	// The IV is what the first block is combined with, and nothing else. So this is right for Wazuh, and without the first block for OSSEC.
-	decrypt(c.aes(), wazuhIV, packed, d.Body)
-	packed, ok := unpad(packed)
-	if !ok {
+	return s.openAES(c.aes.get(), packed, d.Body, limit)
+}
+
+func (s *Scratch) openBlowfish(block cipher.Block, packed, body []byte, limit int) (Message, error) {
+	const first = blowfish.BlockSize
+	decrypt(block, blowfishIV, packed[:first], body)
+	if packed[0] != '!' {
+		return Message{}, ErrChecksum // a wrong key costs no more than a block
+	}
+	decrypt(block, body[:first], packed[first:], body[first:])
+	return s.open(Blowfish, packed, limit)
+}
+
+// openAES tries both ways. The IV is what the first block is combined with, and nothing else: so what is decrypted with Wazuh's is right for Wazuh, and
+// without the first block for OSSEC.
+func (s *Scratch) openAES(block cipher.Block, packed, body []byte, limit int) (Message, error) {
+	const first = 2 * aes.BlockSize
+	if len(body) < first {
 		return Message{}, ErrChecksum
 	}
-	if len(packed) <= aes.BlockSize {
+	decrypt(block, wazuhIV, packed[:first], body)
+	if packed[0] != '!' && packed[aes.BlockSize] != '!' {
+		return Message{}, ErrChecksum
+	}
+	decrypt(block, body[first-aes.BlockSize:first], packed[first:], body[first:])
+	packed, ok := unpad(packed)
+	if !ok || len(packed) <= aes.BlockSize {
 		return Message{}, ErrChecksum
 	}
 	m, err := s.open(AES, packed[aes.BlockSize:], limit)
@@ -95,12 +137,15 @@ func (c *Codec) Open(d Datagram, limit int, s *Scratch) (Message, error) {
 	return m, wazuhErr
 }
 
-// decrypt is CBC. cipher.NewCBCDecrypter would do the same with an allocation for each datagram.
+// decrypt fills dst from src, which may be longer. It is CBC; cipher.NewCBCDecrypter would do the same with an allocation for each datagram.
 func decrypt(block cipher.Block, iv, dst, src []byte) {
 	size := len(iv)
-	for i := 0; i < len(src); i += size {
-		block.Decrypt(dst[i:i+size], src[i:i+size])
-		subtle.XORBytes(dst[i:i+size], dst[i:i+size], iv)
+	for i := 0; i < len(dst); i += size {
+		to := dst[i : i+size]
+		block.Decrypt(to, src[i:i+size])
+		for j := 0; j < size; j += 8 {
+			binary.LittleEndian.PutUint64(to[j:], binary.LittleEndian.Uint64(to[j:])^binary.LittleEndian.Uint64(iv[j:]))
+		}
 		iv = src[i : i+size]
 	}
 }
@@ -179,17 +224,17 @@ func (c *Codec) Seal(dst []byte, id string, m Message) ([]byte, error) {
 	}
 	packed := pack(inner)
 	if m.Cipher == Blowfish {
-		return encrypt(append(dst, blowfishMarker...), c.blowfish(), blowfishIV, packed), nil
+		return encrypt(append(dst, blowfishMarker...), c.blowfish.get(), blowfishIV, packed), nil
 	}
 	dst = append(dst, aesMarker...)
 	n := aes.BlockSize - len(packed)%aes.BlockSize
 	packed = append(packed, bytes.Repeat([]byte{byte(n)}, n)...)
 	if m.Cipher == WazuhAES {
-		return encrypt(dst, c.aes(), wazuhIV, packed), nil
+		return encrypt(dst, c.aes.get(), wazuhIV, packed), nil
 	}
 	iv := make([]byte, aes.BlockSize)
 	_, _ = rand.Read(iv) // never fails
-	return encrypt(append(dst, iv...), c.aes(), iv, packed), nil
+	return encrypt(append(dst, iv...), c.aes.get(), iv, packed), nil
 }
 
 // inner returns what the checksum covers, with the checksum in front.

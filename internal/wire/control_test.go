@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/yagura-hids/yagura/internal/wire"
 )
@@ -50,32 +51,45 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
+// TestCounterRises asks for more than a second's numbers within one, then a second later, and after that of a server whose clock is behind.
 func TestCounterRises(t *testing.T) {
-	c, last := wire.NewCounter(1795422569), uint64(0)
-	for i := range 25000 {
-		global, local := c.Next()
+	var c wire.Counter
+	at, last := time.Unix(1795422569, 0), uint64(0)
+	next := func(now time.Time) wire.Message {
+		t.Helper()
+		global, local := c.Next(now)
 		m := wire.Message{Global: global, Local: local}
 		if m.Seq() <= last || local < 1 || local > 9997 {
-			t.Fatalf("message %d: %d:%d", i, global, local)
+			t.Fatalf("%d:%d after %d", global, local, last)
 		}
-		if last = m.Seq(); i == 9996 && last != 1795422569*10000+9997 || i == 9997 && last != 1795422570*10000+1 {
-			t.Fatalf("message %d: %d:%d", i, global, local)
+		last = m.Seq()
+		return m
+	}
+	for i := range 25000 {
+		m := next(at)
+		if want := uint64(1795422569+i/9997)*10000 + uint64(i%9997) + 1; m.Seq() != want {
+			t.Fatalf("message %d: %d, want %d", i, m.Seq(), want)
 		}
 	}
+	if m := next(at.Add(10 * time.Second)); m.Global != 1795422579 || m.Local != 1 {
+		t.Errorf("ten seconds later: %d:%d", m.Global, m.Local)
+	}
+	next(at)
 }
 
 func TestCounterForManyGoroutines(t *testing.T) {
-	c := wire.NewCounter(0)
+	var c wire.Counter
+	at := time.Unix(1, 0)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for range 2500 {
-				c.Next()
+				c.Next(at)
 			}
 		})
 	}
 	all.Wait()
-	if global, local := c.Next(); global != 1 || local != 4 {
+	if global, local := c.Next(at); global != 2 || local != 4 {
 		t.Errorf("%d:%d after 10,000", global, local)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -99,7 +100,8 @@ func TestPushRefuses(t *testing.T) {
 // TestPushedFitsAgents seals what can't be compressed.
 func TestPushedFitsAgents(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	codec, counter := wire.NewCodec(key), wire.NewCounter(1795422569)
+	codec, at := wire.NewCodec(key), time.Unix(1795422569, 0)
+	var counter wire.Counter
 	content := make([]byte, 50_000)
 	for i := range content {
 		content[i] = byte(1 + random.IntN(255))
@@ -118,7 +120,7 @@ func TestPushedFitsAgents(t *testing.T) {
 	longest := 0
 	for _, text := range messages {
 		for _, c := range []wire.Cipher{wire.Blowfish, wire.AES, wire.WazuhAES} {
-			global, local := counter.Next()
+			global, local := counter.Next(at)
 			sealed, err := codec.Seal(nil, "", wire.Message{Cipher: c, Random: 65535, Global: global, Local: local, Text: text})
 			if err != nil {
 				t.Fatal(err)

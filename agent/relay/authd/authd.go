@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/relay/limit"
@@ -102,6 +103,9 @@ func Listen(o Options) (*Server, error) {
 	var err error
 	if s.listener, err = net.Listen("tcp", o.Address); err != nil {
 		return nil, fmt.Errorf("authd: %w", err)
+	}
+	if len(o.Password) > MaxPassword {
+		o.Report(fmt.Sprintf("authd %s: the password has more than %d characters, of which OSSEC's agent-auth sends no more: only Wazuh's agents can enrol", s.Addr(), MaxPassword))
 	}
 	return s, nil
 }
@@ -195,7 +199,11 @@ func (s *Server) converse(ctx context.Context, conn net.Conn, from netip.Addr) {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	host := tls.Server(conn, s.tls)
-	if err := host.HandshakeContext(ctx); err != nil {
+	switch err := host.HandshakeContext(ctx); {
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // a load balancer that asks whether we live
+		s.handshakes.Add(1)
+		return
+	case err != nil:
 		s.fail(&s.handshakes, &s.handshakeLine, from, "did not come to TLS: %v", err)
 		return
 	}
@@ -252,7 +260,7 @@ func reply(host io.Writer, k fleet.Key) error {
 // enrol returns the host's key, or what it is told.
 func (s *Server) enrol(ctx context.Context, from netip.Addr, r request) (k fleet.Key, why string) {
 	ask := fleet.Request{Name: r.name, From: from, UseSource: s.o.UseSource}
-	if !validName(r.name, 2, 128) {
+	if fleet.BadName(r.name) != "" {
 		return k, "Invalid agent name: " + r.name
 	}
 	if ask.Group, why = s.group(from, r); why != "" {
@@ -281,7 +289,7 @@ func (s *Server) enrol(ctx context.Context, from netip.Addr, r request) (k fleet
 // group returns the group that the host asks for, or what it is told. Of several it gets the first.
 func (s *Server) group(from netip.Addr, r request) (group, why string) {
 	for _, g := range r.groups {
-		if !validName(g, 1, 255) {
+		if !validGroup(g) {
 			return "", "Invalid group: " + g
 		}
 	}

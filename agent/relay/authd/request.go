@@ -100,8 +100,8 @@ func (r *request) read(text string) {
 	}
 }
 
-// validName tells whether it may be an agent's or a group's.
-func validName(s string, least, most int) bool {
+// validGroup tells whether it may be a group's name.
+func validGroup(s string) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
-	return len(s) >= least && len(s) <= most && strings.Trim(s, letters) == ""
+	return len(s) <= 255 && strings.Trim(s, letters) == ""
 }

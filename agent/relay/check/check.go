@@ -22,6 +22,7 @@ import (
 	"syscall"
 
 	"github.com/yagura-hids/yagura/agent/check"
+	"github.com/yagura-hids/yagura/agent/relay/authd"
 	"github.com/yagura-hids/yagura/agent/relay/config"
 	"github.com/yagura-hids/yagura/agent/relay/socket"
 	"github.com/yagura-hids/yagura/internal/fleet"
@@ -216,10 +217,14 @@ func (c *checker) enrolment(ctx context.Context) {
 	case a.Password == "":
 		c.add(name, check.Warn, "write <use_password>yes</use_password> into <auth>", "whoever reaches port %d gets a key", a.Port)
 	default:
-		if _, err := c.Password(ctx, c.conf); err != nil {
+		password, err := c.Password(ctx, c.conf)
+		switch {
+		case err != nil:
 			c.add(name, check.Fail, "see that it is there, and that the relay may read it", "password: %v", err)
-			return
+		case len(password) > authd.MaxPassword:
+			c.add(name, check.Warn, fmt.Sprintf("take one of at most %d", authd.MaxPassword), "the password has %d characters, and OSSEC's agent-auth sends only the first", len(password))
+		default:
+			c.add(name, check.OK, "", "by password, from %s", a.Password)
 		}
-		c.add(name, check.OK, "", "by password, from %s", a.Password)
 	}
 }

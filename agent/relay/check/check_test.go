@@ -136,6 +136,14 @@ func TestWhatIsOutOfReach(t *testing.T) {
 	h.want(h.run(), "fail fleet: no AWS region → ", "fail enrolment: password: permission denied → ", "fail certificate of port 514: open "+h.dir+"/none.pem")
 }
 
+func TestLongPassword(t *testing.T) {
+	h := newHome(t)
+	h.conf("<auth><port>2</port><password>ssm:/hids/enrol</password></auth>")
+	h.want(h.run(), "ok enrolment: by password, from ssm:/hids/enrol")
+	h.opts.Password = func(context.Context, *config.Config) (string, error) { return strings.Repeat("x", 33), nil }
+	h.want(h.run(), "warn enrolment: the password has 33 characters")
+}
+
 func TestNoConfiguration(t *testing.T) {
 	h := newHome(t)
 	h.want(h.run(), "fail configuration: configuration: open ")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 
 	"github.com/yagura-hids/yagura/agent/program"
@@ -26,6 +27,7 @@ const exitConfig = 78
 
 // Run does it until ctx ends.
 func (c *runCmd) Run(ctx context.Context) (err error) {
+	debug.SetGCPercent(400) // memory is there for what is on its way, and little of it lasts
 	conf, up, err := c.configure()
 	if err != nil {
 		return &program.CodeError{Code: exitConfig, Err: err}
@@ -35,7 +37,7 @@ func (c *runCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	s, err := spool.Open(filepath.Join(c.state, "relay.db"), spool.Options{
-		Agent: conf.Relay.Name, MaxBytes: conf.Client.SpoolSize, Gather: conf.Client.Gather, Random: rand.Reader, Report: warn,
+		Agent: conf.Relay.Name, MaxBytes: conf.Client.SpoolSize, Gather: conf.Client.Gather, Run: runBytes, Random: rand.Reader, Report: warn,
 	})
 	if errors.Is(err, spool.ErrInUse) {
 		return fmt.Errorf("%w: a relay runs already (yagura-relay status shows it); stop it first: systemctl stop yagura-relay", err)
@@ -51,6 +53,9 @@ func (c *runCmd) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	return c.together(ctx, r, up)
 }
+
+// runBytes is what is sent in one go, of all hosts: so that each host's part of it is worth packing.
+const runBytes = 16 << 20
 
 // configure reads what is to be done, and where to send.
 func (c *runCmd) configure() (*config.Config, *uplink.Uplink, error) {

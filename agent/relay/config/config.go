@@ -62,6 +62,7 @@ type Auth struct {
 	Password    string // where it is: "file:/PATH", its first line, or "ssm:NAME", a parameter of AWS. "" for none: whoever asks gets a key
 	Certificate string // ssl_manager_cert, a file in PEM; "" for one that the relay makes and signs itself
 	Key         string // ssl_manager_key; "" as above
+	OldTLS      bool   // ssl_auto_negotiate: TLS 1.0 and 1.1, too, for hosts that know no better
 	CA          string // ssl_agent_ca: whoever asks must have a certificate of these; "" for no matter who
 }
 

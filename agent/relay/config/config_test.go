@@ -141,8 +141,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("%+v", only)
 	}
 	for text, want := range map[string]config.Auth{
-		"":                                     {Enabled: true, Port: 1515},
-		"<disabled>yes</disabled>":             {Port: 1515},
+		"":                                     {Enabled: true, Port: 1515, Password: "file:/var/ossec/etc/authd.pass"},
+		"<disabled>yes</disabled>":             {Port: 1515, Password: "file:/var/ossec/etc/authd.pass"},
 		"<use_password>no</use_password>":      {Enabled: true, Port: 1515},
 		"<use_password>yes</use_password>":     {Enabled: true, Port: 1515, Password: "file:/var/ossec/etc/authd.pass"},
 		"<password>file:secret</password>":     {Enabled: true, Port: 1515, Password: "file:/var/ossec/etc/secret"},
@@ -175,7 +175,7 @@ func TestFaults(t *testing.T) {
 		{"<remote><local_ip>here</local_ip></remote>", `<local_ip> is "here"`},
 		{"<remote><ipv6>maybe</ipv6></remote>", `<ipv6> is "maybe": write yes or no`},
 		{"<remote><crypto_accept>des</crypto_accept></remote>", `<crypto_accept> is "des"`},
-		{"<remote><conection/></remote>", "c:1:23: remote: unknown element <conection>: known are allowed-ips, connection, "},
+		{"<remote><conn/></remote>", "c:1:23: remote: unknown element <conn>: known are allowed-ips, connection, "},
 		{"<remote><tls_key>x</tls_key></remote>", "tls_certificate of agents"},
 		{"<remote><connection>syslog</connection></remote>", "remote: syslog without allowed-ips"},
 		{syslog("<protocol>udp,tcp</protocol>"), "syslog by udp and tcp at once: write a <remote> for each"},
@@ -197,7 +197,7 @@ func TestFaults(t *testing.T) {
 		{"<auth/><relay><health_port>1515</health_port></relay>", "relay: health_port 1515 is <auth>'s"},
 		{"<relay><fleet>fleet</fleet></relay>", `<fleet> is "fleet": write dynamodb:TABLE`},
 		{"<relay><name>a b</name></relay>", `<name> is "a b"`},
-		{"<relay><nmae>x</nmae></relay>", "relay: unknown element <nmae>: known are fleet, health_port, name, strict_freshness"},
+		{"<relay><title>x</title></relay>", "relay: unknown element <title>: known are fleet, health_port, name, strict_freshness"},
 		{"<client><uplink>stream</uplink></client>", `c:1:23: <uplink> is "stream"`},
 		{"<remote>", "c:1:23: "},
 	} {

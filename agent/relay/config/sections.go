@@ -139,17 +139,18 @@ var passwordForm = regexp.MustCompile(`^(file:.+|ssm:[a-zA-Z0-9_./-]+)$`)
 
 func (r *reader) auth(e *osxml.Element) {
 	a := &r.config.Auth
-	var disabled, password bool
-	r.of(e, "purge ciphers ssl_verify_host ssl_auto_negotiate force limit_maxagents remote_enrollment agents force_insert force_time ipv6 key_request",
+	disabled, password := false, true
+	r.of(e, "purge ciphers ssl_verify_host force limit_maxagents remote_enrollment agents force_insert force_time ipv6 key_request",
 		map[string]func(*osxml.Element){
-			"disabled":         r.yes(&disabled),
-			"port":             r.port(&a.Port),
-			"use_source_ip":    r.yes(&a.UseSourceIP),
-			"use_password":     r.yes(&password),
-			"password":         r.fitting(passwordForm, "write where it is: file:/PATH, or ssm:NAME of a parameter of AWS", &a.Password),
-			"ssl_manager_cert": r.path(&a.Certificate),
-			"ssl_manager_key":  r.path(&a.Key),
-			"ssl_agent_ca":     r.path(&a.CA),
+			"disabled":           r.yes(&disabled),
+			"port":               r.port(&a.Port),
+			"use_source_ip":      r.yes(&a.UseSourceIP),
+			"use_password":       r.yes(&password),
+			"password":           r.fitting(passwordForm, "write where it is: file:/PATH, or ssm:NAME of a parameter of AWS", &a.Password),
+			"ssl_manager_cert":   r.path(&a.Certificate),
+			"ssl_manager_key":    r.path(&a.Key),
+			"ssl_agent_ca":       r.path(&a.CA),
+			"ssl_auto_negotiate": r.yes(&a.OldTLS),
 		})
 	a.Enabled, r.authAt = !disabled, e.Pos
 	if (a.Certificate == "") != (a.Key == "") {

@@ -14,11 +14,13 @@ func (s *Sessions) Admit(a Arrival) (*Session, Verdict) {
 		s.now = a.At
 	}
 	ks := s.key(a.Key.ID)
-	admit := s.admitOne
+	var x *Session
+	var v Verdict
 	if a.Key.Many {
-		admit = s.admitMany
+		x, v = s.admitMany(ks, &a)
+	} else {
+		x, v = s.admitOne(ks, &a)
 	}
-	x, v := admit(ks, &a)
 	s.counts[v]++
 	if v != Accepted {
 		s.note(v, &a)
@@ -53,7 +55,7 @@ func (s *Sessions) admitOne(ks *keyState, a *Arrival) (*Session, Verdict) {
 		return x, Repeated
 	case x == nil:
 		return s.begin(ks, a, nowhere, f)
-	case !x.had(a.Seq):
+	case !x.had(a.Seq) && (!a.Control || a.Seq > x.high || a.From == x.heard): // else it begins anew where something was lost
 		return s.take(ks, x, a, f)
 	}
 	s.stray(ks, x, a)
@@ -70,7 +72,7 @@ func (s *Sessions) admitMany(ks *keyState, a *Arrival) (*Session, Verdict) {
 	x := choose(first, a)
 	f := s.heard.fingerprint(a)
 	if s.known(f, a) {
-		if x != nil && a.Seq <= x.high {
+		if hadBy(first, a.Seq) {
 			return x, Replayed
 		}
 		return x, Repeated
@@ -82,7 +84,7 @@ func (s *Sessions) admitMany(ks *keyState, a *Arrival) (*Session, Verdict) {
 		return s.restart(ks, x, a, f)
 	case x != nil:
 		return x, refused(x, a)
-	case !a.Control && a.Seq <= highest(first):
+	case !a.Control && old(first, a):
 		return nil, Old
 	}
 	return s.begin(ks, a, place, f)
@@ -96,12 +98,11 @@ func refused(x *Session, a *Arrival) Verdict {
 	return Replayed
 }
 
-// choose returns the session whose stream an arrival continues: that of its port, else the one whose counters are nearest. If there is none,
-// it is the one of its port, though it can't take it. A control message that isn't above a stream and comes from another port isn't of that
-// stream: it is another host's, or the counters began anew.
+// choose returns the session whose stream an arrival continues: that of its port; else the one that its counters are near to, if that is plain.
+// If there is none, it is the one of its port, though it can't take it.
 func choose(first *Session, a *Arrival) *Session {
-	var ofPort, nearest *Session
-	distance := uint64(near) + 1
+	var ofPort, next, nearby *Session
+	nexts, candidates := 0, 0
 	for x := first; x != nil; x = x.next {
 		if x.heard.Port() == a.From.Port() {
 			if !x.had(a.Seq) {
@@ -109,28 +110,67 @@ func choose(first *Session, a *Arrival) *Session {
 			}
 			ofPort = x
 		}
-		d := a.Seq - x.high
-		if a.Seq <= x.high {
-			if d = x.high - a.Seq; a.Control || x.had(a.Seq) {
-				continue
-			}
+		switch d := x.distance(a); {
+		case d > near:
+		case x.live && a.Seq == x.successor():
+			next = x
+			nexts++
+		case nearby == nil || x.live && !nearby.live || x.live == nearby.live && d < nearby.distance(a):
+			nearby = x
 		}
-		if d < distance {
-			nearest, distance = x, d
+		if x.live && x.distance(a) <= near {
+			candidates++
 		}
 	}
-	if nearest != nil {
-		return nearest
+	switch {
+	case nexts == 1:
+		return next
+	case nexts == 0 && candidates <= 1 && nearby != nil:
+		return nearby
 	}
 	return ofPort
 }
 
-func highest(first *Session) uint64 {
-	high := uint64(0)
-	for x := first; x != nil; x = x.next {
-		high = max(high, x.high)
+// distance returns how far an arrival from another port is from a stream; more than near if it can't be of it. A control message that isn't above
+// a stream isn't: it is another host's, or the counters began anew.
+func (x *Session) distance(a *Arrival) uint64 {
+	switch {
+	case a.Seq > x.high:
+		return a.Seq - x.high
+	case a.Control, x.had(a.Seq):
+		return near + 1
 	}
-	return high
+	return x.high - a.Seq
+}
+
+// successor returns the counter that an agent sends after its highest.
+func (x *Session) successor() uint64 {
+	if x.high%10000 == 9997 {
+		return x.high + 4
+	}
+	return x.high + 1
+}
+
+// hadBy tells whether one of a place's sessions has had a counter.
+func hadBy(first *Session, n uint64) bool {
+	for x := first; x != nil; x = x.next {
+		if x.had(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// old tells whether an event is behind a place's sessions, and near to none.
+func old(first *Session, a *Arrival) bool {
+	behind := false
+	for x := first; x != nil; x = x.next {
+		if x.distance(a) <= near {
+			return false
+		}
+		behind = behind || a.Seq <= x.high
+	}
+	return behind
 }
 
 // known tells whether a fingerprint was heard before.
@@ -154,6 +194,11 @@ func (s *Sessions) begin(ks *keyState, a *Arrival, place netip.Addr, f fingerpri
 		return nil, TooFast
 	}
 	x := &Session{Key: a.Key, First: a.At, place: place, born: a.At.UnixNano()}
+	if a.Control { // an agent says nothing before this is answered
+		x.begin(a.Seq, 0)
+	} else {
+		x.begin(a.Seq, overtaken)
+	}
 	s.distinct(ks, x)
 	s.link(ks, x)
 	return s.take(ks, x, a, f)
@@ -214,15 +259,15 @@ func (s *Sessions) enter(ks *keyState, x *Session, a *Arrival) Verdict {
 	}
 	x.live, x.began = true, a.At
 	ks.live++
-	if !a.Key.Many {
-		x.Agent, x.given = a.Key.Name, a.Key.Name
-	}
 	return Accepted
 }
 
 // update notes what an accepted arrival says of its session.
 func (s *Sessions) update(x *Session, a *Arrival, newest bool) {
 	x.Key, x.Last = a.Key, a.At
+	if !a.Key.Many {
+		x.Agent, x.given = a.Key.Name, a.Key.Name
+	}
 	if newest {
 		if a.Key.Many && x.heard.Port() != a.From.Port() {
 			s.takePort(x, a.From.Port())
@@ -267,10 +312,12 @@ func (s *Sessions) stray(ks *keyState, x *Session, a *Arrival) {
 	if a.From.Addr() == x.heard.Addr() {
 		return
 	}
-	if ks.strays++; ks.strays < 3 || !ks.told.IsZero() && a.At.Sub(ks.told) < sharedEvery {
+	if a.At.Sub(ks.strayed) >= sharedEvery {
+		ks.strays, ks.strayed = 0, a.At
+	}
+	if ks.strays++; ks.strays != 3 {
 		return
 	}
-	ks.strays, ks.told = 0, a.At
 	s.opts.Alert(fmt.Sprintf("key %s (%s): %s and %s both use it, each with counters of its own, so that what one says is refused while the other is heard; "+
 		"if both are yours make it a key of many hosts (--many), or give each its own", a.Key.ID, a.Key.Name, x.heard.Addr(), a.From.Addr()))
 }

@@ -5,33 +5,43 @@ import (
 	"time"
 )
 
-// Expire takes those out of memory that were idle for Idle, and returns copies of them as they were. Their counters stay on disk, and are there
-// again when they come back.
+// Expire takes those out of memory that were idle for Idle, and returns them. Their counters stay on disk; when the host comes back it is another
+// Session. Among them are those that others took the place of, see Name: these have no Agent.
 func (s *Sessions) Expire(now time.Time) []*Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []*Session
+	if now.After(s.now) {
+		s.now = now
+	}
 	for _, ks := range s.keys {
 		for _, first := range ks.hosts {
-			live, idle := 0, []*Session(nil)
-			for x := first; x != nil; x = x.next {
-				if x.live && now.Sub(x.Last) >= Idle {
-					out = append(out, x.copy())
-					s.retire(ks, x)
-				}
-				if x.live {
-					live++
-				} else {
-					idle = append(idle, x)
-				}
-			}
-			s.release(ks, idle, live == 0)
+			s.expirePlace(ks, first, now)
 		}
 	}
 	for id, n := range s.notices {
 		s.tell(id.verdict, n, now)
 	}
-	return out
+	ended := s.ended
+	s.ended = nil
+	return ended
+}
+
+func (s *Sessions) expirePlace(ks *keyState, first *Session, now time.Time) {
+	live, idle := 0, []*Session(nil)
+	for x := first; x != nil; {
+		next := x.next
+		if x.live && now.Sub(x.Last) >= Idle {
+			s.ended = append(s.ended, x)
+			x = s.retire(ks, x)
+		}
+		if x.live {
+			live++
+		} else {
+			idle = append(idle, x)
+		}
+		x = next
+	}
+	s.release(ks, idle, live == 0)
 }
 
 // release takes sessions of a place out of memory: all or none of them if they are all there are, for then the place is looked for on disk the

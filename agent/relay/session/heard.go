@@ -1,10 +1,10 @@
 package session
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +20,7 @@ type fingerprint uint64
 //
 // each step in the transaction of a Put. A fingerprint is 0 in no step, so that 0 can be an empty place.
 type heard struct {
-	hash     hash.Hash
-	buf      []byte
+	buf      []byte        // what is hashed
 	fresh    []fingerprint // not in a Changes yet
 	newest   set
 	began    time.Time // of the newest
@@ -31,11 +30,9 @@ type heard struct {
 
 // fingerprint returns an arrival's.
 func (h *heard) fingerprint(a *Arrival) fingerprint {
-	h.hash.Reset()
-	h.buf = append(append(h.buf[:0], a.Key.ID...), 0)
-	h.hash.Write(h.buf)
-	h.hash.Write(a.Inner)
-	return max(1, fingerprint(binary.BigEndian.Uint64(h.hash.Sum(h.buf[:0]))))
+	h.buf = append(append(append(h.buf[:0], a.Key.ID...), 0), a.Inner...)
+	sum := sha256.Sum256(h.buf)
+	return max(1, fingerprint(binary.BigEndian.Uint64(sum[:])))
 }
 
 // has tells whether it was heard. A segment that can't be read tells nothing: that is told, and the datagram let in.

@@ -53,6 +53,7 @@ type notice struct {
 	key   *Key
 	from  netip.AddrPort // the newest
 	times int            // not yet told
+	plays int            // … of these, that may well be replays
 	told  time.Time
 }
 
@@ -62,12 +63,13 @@ type about struct {
 	key     string
 }
 
-// note remembers what happened, and tells it if it wasn't told lately. Hosts of one image that start together may say the same: their counters
-// are, the words are, and of the random number there are 65536. The one that is refused says it again with another number.
+// alertPlays is how many replays in a minute are worth an alert. Hosts of one image that start together may say the same: their counters are
+// alike, the words are, and of random numbers there are 65536. So among 200 of them, one is refused its first words now and then; if that was a
+// control message, it says it again with another number.
+const alertPlays = 3
+
+// note remembers what happened, and tells it if it wasn't told lately.
 func (s *Sessions) note(v Verdict, a *Arrival) {
-	if v == Repeated && a.Control {
-		return
-	}
 	id := about{v, a.Key.ID}
 	n := s.notices[id]
 	if n == nil {
@@ -76,6 +78,9 @@ func (s *Sessions) note(v Verdict, a *Arrival) {
 	}
 	n.key, n.from = a.Key, a.From
 	n.times++
+	if !a.Control {
+		n.plays++
+	}
 	s.tell(v, n, a.At)
 }
 
@@ -89,11 +94,11 @@ func (s *Sessions) tell(v Verdict, n *notice, now time.Time) {
 		times = fmt.Sprintf(", %d times since it was told last", n.times)
 	}
 	tell := s.opts.Alert
-	if v == Replayed || v == Old {
+	if v == Replayed || v == Old || v == Repeated && n.plays < alertPlays {
 		tell = s.opts.Report
 	}
 	tell(fmt.Sprintf("key %s (%s): %s: from %s%s%s", n.key.ID, n.key.Name, v, n.from, times, advice[v]))
-	n.times, n.told = 0, now
+	n.times, n.plays, n.told = 0, 0, now
 }
 
 var advice = [verdicts]string{

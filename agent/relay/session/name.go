@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -64,19 +65,25 @@ func clean(node string) string {
 	return node[:min(len(node), maxNode)]
 }
 
-// part takes from a session what it was before its host told another name, and keeps that for the one before, if that had a name.
+// part takes from a session what it was before its host told another name. That is kept in a session of its own, which is idle after a while,
+// or is heard of: two hosts may be behind one address.
 func (s *Sessions) part(ks *keyState, x *Session) {
+	if x.Agent != "" {
+		delete(ks.agents, x.Agent)
+	}
 	if x.Node != "" {
 		old := *x
-		old.Agent, old.live, old.dirty, old.next = "", false, false, nil
-		old.Last = x.began // later it may have been the other
 		old.leavePort()
 		s.distinct(ks, &old)
 		s.link(ks, &old)
+		if old.live = x.Agent != ""; old.live {
+			ks.live++
+			ks.agents[x.Agent] = &old
+		}
+		old.dirty = false
 		s.touch(&old)
 	}
-	s.forget(ks, x)
-	x.given, x.First = "", x.began
+	x.Agent, x.given, x.First, x.began = "", "", x.Last, x.Last
 }
 
 // former returns the session of the same host at the same place that x goes on, if there is one: it was not heard since x began, but for what
@@ -100,9 +107,11 @@ func (s *Sessions) replace(ks *keyState, o, x *Session) {
 		s.note(Reset, &Arrival{Key: x.Key, From: x.From, At: x.Last})
 	}
 	x.given, x.First = o.given, o.First
-	s.retire(ks, o)
-	o.given = ""
-	s.touch(o)
+	still := s.retire(ks, o)
+	still.given = ""
+	s.touch(still)
+	o.Agent = ""
+	s.ended = append(s.ended, o)
 }
 
 // giveID gives x the id it had, or one that no other live session of the key has.
@@ -126,21 +135,30 @@ func (s *Sessions) giveID(ks *keyState, x *Session) {
 	ks.agents[id] = x
 }
 
-// forget takes a session's id from it.
-func (s *Sessions) forget(ks *keyState, x *Session) {
+// retire ends a session, and puts one that is only remembered in its place, which it returns: who holds the ended one sees who it was, and
+// never hears of it again.
+func (s *Sessions) retire(ks *keyState, x *Session) *Session {
+	still := *x
+	still.Agent, still.live = "", false
+	if first := ks.hosts[x.place]; first == x {
+		ks.hosts[x.place] = &still
+	} else {
+		for first.next != x {
+			first = first.next
+		}
+		first.next = &still
+	}
+	if still.dirty {
+		s.changed[slices.Index(s.changed, x)] = &still
+	}
 	if ks.agents[x.Agent] == x {
 		delete(ks.agents, x.Agent)
 	}
-	x.Agent = ""
-}
-
-// retire makes a session one that is only remembered.
-func (s *Sessions) retire(ks *keyState, x *Session) {
 	if x.live {
 		ks.live--
 	}
-	s.forget(ks, x)
-	x.live = false
+	x.live, x.dirty, x.next = false, false, nil
+	return &still
 }
 
 // link puts a session at its place.

@@ -14,7 +14,7 @@ import (
 
 // A segment is a file of sorted fingerprints:
 //
-//	n fingerprints of 8 bytes │ a filter, 8 bits for each │ the first fingerprint of each page │ CRC-32C of filter and firsts (4)
+//	n fingerprints of 8 bytes │ a filter, 12 bits for each │ the first fingerprint of each page │ CRC-32C of filter and firsts (4)
 //
 // all big-endian. Filter and firsts are in memory, so that nearly all that isn't there is answered at once, and the rest by reading one page.
 const (
@@ -40,7 +40,7 @@ func (s span) size() int64 { return int64(8*s.Count + s.tail()) }
 
 func (s span) tail() int { return s.filter() + 8*s.pages() + 4 }
 
-func (s span) filter() int { return (s.Count + line - 1) / line * line }
+func (s span) filter() int { return (s.Count*3/2 + line) / line * line }
 
 func (s span) pages() int { return (s.Count + pagePrint - 1) / pagePrint }
 

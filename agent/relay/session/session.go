@@ -28,11 +28,12 @@ const (
 	Remembered   = 30 * 24 * time.Hour // for so long its counters and its id stay on disk
 	resetEvery   = time.Minute         // a session's counters may go back once in it
 	former       = 8                   // sessions of hosts that were at an address before are in memory
+	overtaken    = 64                  // events that a session's first event may have overtaken
 	perAddress   = 256                 // sessions of a key at one address
 	near         = 1 << 14             // so far above a stream a message from another port may still be of it
 	retention    = 24 * time.Hour      // of fingerprints
 	sealAfter    = time.Hour           // fingerprints leave memory,
-	sealAt       = 1 << 20             // or when they are so many
+	sealAt       = 1_000_000           // or when they are so many
 	tellEvery    = time.Minute         // the same thing is told once in it
 	sharedEvery  = time.Hour           // that a key seems to be used by two hosts
 	defaultMax   = 1 << 16             // sessions in memory
@@ -104,7 +105,7 @@ type Session struct {
 // Options are what sessions work with.
 type Options struct {
 	Max      int                                        // sessions in memory; 0 for 65536
-	MaxBytes int64                                      // of fingerprints on disk; 0 for 2 GiB
+	MaxBytes int64                                      // of fingerprints on disk; 0 for 2 GiB. A sixth as much is needed in memory
 	Floor    func(keyID string, host netip.Addr) uint64 // the highest counter that another relay had lately, 0 for none: what is new or comes back here must be above. Nil for one relay alone
 	Alert    func(msg string)                           // is told of limits, replays and resets, each once a minute with its count; nil for nothing
 	Report   func(msg string)                           // is told of duplicates, as rarely, and of the disk's troubles; nil for nothing
@@ -120,6 +121,7 @@ type Sessions struct {
 	keys     map[string]*keyState
 	total    int        // in memory
 	changed  []*Session // dirty
+	ended    []*Session // to be returned by Expire
 	heard    heard
 	sources  sources
 	notices  map[about]*notice
@@ -133,12 +135,12 @@ type Sessions struct {
 
 // keyState is a key's sessions in memory.
 type keyState struct {
-	hosts  map[netip.Addr]*Session // by place; the first of a list
-	agents map[string]*Session     // those live, by their ids
-	live   int
-	rate   bucket
-	strays int       // messages of another address that didn't fit in, under a key of one host
-	told   time.Time // that two hosts seem to use it
+	hosts   map[netip.Addr]*Session // by place; the first of a list
+	agents  map[string]*Session     // those live, by their ids
+	live    int
+	rate    bucket
+	strays  int       // messages of another address that didn't fit in, under a key of one host,
+	strayed time.Time // in the hour since then
 }
 
 // Stats is how things stand.

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -34,7 +33,6 @@ var (
 func Open(view func(func(*bolt.Tx) error) error, dir string, o Options) (*Sessions, error) {
 	s := &Sessions{opts: o, view: view, dir: dir, keys: map[string]*keyState{}, notices: map[about]*notice{}}
 	s.sources.seed = maphash.MakeSeed()
-	s.heard.hash = sha256.New()
 	if s.opts.Max == 0 {
 		s.opts.Max = defaultMax
 	}
@@ -85,7 +83,7 @@ func (s *Sessions) load(tx *bolt.Tx) error {
 		x, err := readRecord(k, v)
 		if err != nil {
 			s.opts.Report(fmt.Sprintf("%v; it begins anew", err))
-			return nil //nolint:nilerr // one host's counters are no reason to leave all others unheard
+			return nil // one host's counters are no reason to leave all others unheard
 		}
 		if x.Last.After(s.now) {
 			s.now = x.Last
@@ -120,30 +118,12 @@ func (s *Sessions) revive(x *Session) {
 	}
 }
 
-// at returns the first session at a place, from the disk if none is in memory. A session that can't be read is as none.
+// at returns the first session at a place, from the disk if none is in memory.
 func (s *Sessions) at(ks *keyState, a *Arrival, place netip.Addr) *Session {
 	if x := ks.hosts[place]; x != nil || s.total >= s.opts.Max {
 		return x
 	}
-	prefix := placeKey(a.Key.ID, place)
-	var found []*Session
-	err := s.view(func(tx *bolt.Tx) error {
-		b := tx.Bucket(bucketSessions)
-		if b == nil {
-			return nil
-		}
-		c := b.Cursor()
-		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			x, err := readRecord(k, v)
-			if err != nil {
-				s.trouble(a.At, fmt.Sprintf("%v; it begins anew", err))
-				continue
-			}
-			x.Key, x.live = a.Key, false
-			found = append(found, x)
-		}
-		return nil
-	})
+	found, err := s.recall(a.Key, place)
 	if err != nil {
 		s.trouble(a.At, fmt.Sprintf("sessions of %s: %v; they begin anew", a.From.Addr(), err))
 	}
@@ -152,6 +132,30 @@ func (s *Sessions) at(ks *keyState, a *Arrival, place netip.Addr) *Session {
 		s.link(ks, x)
 	}
 	return ks.hosts[place]
+}
+
+// recall reads the sessions of a place from the disk, those that can be read.
+func (s *Sessions) recall(key *Key, place netip.Addr) (found []*Session, err error) {
+	prefix := placeKey(key.ID, place)
+	var bad []error
+	err = s.view(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketSessions)
+		if b == nil {
+			return nil
+		}
+		c := b.Cursor()
+		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+			x, err := readRecord(k, v)
+			if err != nil {
+				bad = append(bad, err)
+				continue
+			}
+			x.Key, x.live = key, false
+			found = append(found, x)
+		}
+		return nil
+	})
+	return found, errors.Join(append(bad, err)...)
 }
 
 // loadHeard reads fingerprints, and deletes the files that no transaction has made known, or one has given up.
@@ -182,7 +186,7 @@ func (s *Sessions) loadHeard(tx *bolt.Tx) error {
 			at, err := s.heard.readChunk(v)
 			if err != nil {
 				s.opts.Report(fmt.Sprintf("fingerprints: %x: %v; replays of what was in it are not known", k, err))
-				return nil //nolint:nilerr // it is told
+				return nil
 			}
 			if at.After(s.now) {
 				s.now = at

@@ -47,3 +47,11 @@ func (w *window) restart(n uint64) {
 		w.bits[i] = ^uint64(0)
 	}
 }
+
+// begin makes n the first that comes; it isn't had yet, nor are so many below, which it may have overtaken.
+func (w *window) begin(n, overtaken uint64) {
+	w.restart(n)
+	for m := n - min(n, overtaken); m <= n; m++ {
+		w.bits[m/64%uint64(len(w.bits))] &^= 1 << (m % 64)
+	}
+}

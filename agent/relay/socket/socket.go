@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,10 +16,9 @@ const maxDatagram = 1<<16 - 1
 
 // UDP is an open socket. Write may be called by several goroutines, Read by one.
 type UDP struct {
-	conn *net.UDPConn
-	got  int
-	buf  []byte
-	oob  []byte
+	conn    *net.UDPConn
+	got     int // bytes of buffer
+	buffers *buffers
 }
 
 // Listen opens a socket at HOST:PORT; without a host, at all addresses of both IPs.
@@ -31,9 +31,13 @@ func Listen(address string) (*UDP, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &UDP{conn: conn, buf: make([]byte, maxDatagram), oob: make([]byte, 128)}
-	if u.got, err = setUp(conn, WantBuffer); err != nil {
-		return nil, fmt.Errorf("set up %s: %w", conn.LocalAddr(), err)
+	u := &UDP{conn: conn}
+	u.got, err = setUp(conn, WantBuffer)
+	if err == nil {
+		u.buffers, err = newBuffers(conn)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("set up %s: %w", conn.LocalAddr(), err), conn.Close())
 	}
 	return u, nil
 }

@@ -1,9 +1,11 @@
 package socket
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,40 +46,79 @@ func tellAddress(s int) error {
 	return unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 }
 
+// atOnce is how many datagrams one call of the system takes at most.
+const atOnce = 64
+
+// received is one datagram's place in such a call: recvmmsg(2)'s struct mmsghdr.
+type received struct {
+	header unix.Msghdr
+	size   uint32
+}
+
+// buffers is the memory of such a call. Of the datagrams' own, only what they fill is ever touched.
+type buffers struct {
+	raw    syscall.RawConn
+	got    [atOnce]received
+	vector [atOnce]unix.Iovec
+	names  [atOnce]unix.RawSockaddrInet6 // of IPv4, too, which is shorter
+	via    [atOnce][128]byte
+	data   []byte
+}
+
+func newBuffers(conn *net.UDPConn) (*buffers, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	b := &buffers{raw: raw, data: make([]byte, atOnce*maxDatagram)}
+	for i := range b.got {
+		b.vector[i].Base = &b.data[i*maxDatagram]
+		b.vector[i].SetLen(maxDatagram)
+		h := &b.got[i].header
+		h.Iov, h.Name, h.Control = &b.vector[i], (*byte)(unsafe.Pointer(&b.names[i])), &b.via[i][0]
+		h.SetIovlen(1)
+	}
+	return b, nil
+}
+
 func (u *UDP) read(most int, take func(data []byte, from netip.AddrPort, via []byte)) error {
-	raw, err := u.conn.SyscallConn()
+	b := u.buffers
+	var n int
+	var failed unix.Errno
+	err := b.raw.Read(func(fd uintptr) bool {
+		n, failed = b.receive(fd, min(most, atOnce))
+		return failed != unix.EAGAIN
+	})
 	if err != nil {
 		return err
 	}
-	var inner error
-	err = raw.Read(func(fd uintptr) bool {
-		for n := 0; n < most; n++ {
-			size, oob, _, from, err := unix.Recvmsg(int(fd), u.buf, u.oob, unix.MSG_DONTWAIT)
-			switch {
-			case errors.Is(err, unix.EAGAIN):
-				return n > 0
-			case errors.Is(err, unix.EINTR):
-				n--
-				continue
-			case err != nil: // an ICMP message about something that was sent
-				inner = err
-				return true
-			}
-			take(u.buf[:size], source(from), u.oob[:oob])
-		}
-		return true
-	})
-	return errors.Join(err, inner)
+	if failed != 0 { // EINTR, or an ICMP message about something that was sent
+		return failed
+	}
+	for i := range n {
+		h := &b.got[i].header
+		take(b.data[i*maxDatagram:][:b.got[i].size], source(&b.names[i]), b.via[i][:h.Controllen])
+	}
+	return nil
 }
 
-func source(from unix.Sockaddr) netip.AddrPort {
-	switch a := from.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
+func (b *buffers) receive(fd uintptr, most int) (n int, failed unix.Errno) {
+	for i := range most {
+		h := &b.got[i].header
+		h.Namelen = uint32(unsafe.Sizeof(b.names[i]))
+		h.SetControllen(len(b.via[i]))
 	}
-	return netip.AddrPort{}
+	got, _, failed := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.got)), uintptr(most), unix.MSG_DONTWAIT, 0, 0)
+	return int(got), failed
+}
+
+// source returns a sender's address.
+func source(name *unix.RawSockaddrInet6) netip.AddrPort {
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&name.Port))[:])
+	if name.Family == unix.AF_INET {
+		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr), port)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(name.Addr), port)
 }
 
 func dropped(conn *net.UDPConn) uint64 {

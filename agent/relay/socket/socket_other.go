@@ -7,12 +7,16 @@ import (
 	"net/netip"
 )
 
+type buffers struct{ data []byte }
+
+func newBuffers(*net.UDPConn) (*buffers, error) { return &buffers{make([]byte, maxDatagram)}, nil }
+
 func setUp(conn *net.UDPConn, bytes int) (got int, err error) { return 0, conn.SetReadBuffer(bytes) }
 
 func (u *UDP) read(_ int, take func(data []byte, from netip.AddrPort, via []byte)) error {
-	n, from, err := u.conn.ReadFromUDPAddrPort(u.buf)
+	n, from, err := u.conn.ReadFromUDPAddrPort(u.buffers.data)
 	if err == nil {
-		take(u.buf[:n], from, nil)
+		take(u.buffers.data[:n], from, nil)
 	}
 	return err
 }

@@ -85,6 +85,7 @@ func readHeader(text string) (h header, ok bool) {
 	}
 	h.data, rest, ok = readData(rest)
 	h.message = strings.TrimPrefix(strings.TrimPrefix(rest, " "), "\ufeff")
+	h.message = strings.TrimPrefix(h.message, " ") // rsyslog sends the one that stood behind "sshd[71]:"
 	return h, ok && (rest == "" || rest[0] == ' ')
 }
 

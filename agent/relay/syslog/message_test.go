@@ -62,6 +62,7 @@ var messages = []struct {
 	{"host of IPv6", "<38>1 2026-11-25T01:30:00Z 2001:db8::1 sshd 71 - - x", 39, "2026-11-25T01:30:00.000000+00:00 2001-db8--1 sshd[71]: x"},
 	{"odd program, process that is no number", "<38>1 2026-11-25T01:30:00Z web1 my%app main - - x", 39, "2026-11-25T01:30:00.000000+00:00 web1 my_app: x"},
 	{"BOM", "<38>1 2026-11-25T01:30:00Z web1 a 1 - - \xef\xbb\xbfschön", 39, "2026-11-25T01:30:00.000000+00:00 web1 a[1]: schön"},
+	{"rsyslog's blank", "<38>1 2026-11-25T01:30:00Z web1 a 1 - -  x  y", 39, "2026-11-25T01:30:00.000000+00:00 web1 a[1]: x  y"},
 	{"structured data", `<38>1 2026-11-25T01:30:00Z web1 a 1 - [x@1 k="a]\"b" l="2"][timeQuality tzKnown="1"][y@2] m`, 39,
 		`2026-11-25T01:30:00.000000+00:00 web1 a[1]: [x@1 k="a]\"b" l="2"][y@2] m`},
 	{"structured data alone", `<38>1 2026-11-25T01:30:00Z web1 a 1 - [x@1 k="v"]`, 39, `2026-11-25T01:30:00.000000+00:00 web1 a[1]: [x@1 k="v"]`},
@@ -117,6 +118,7 @@ func TestRulesFire(t *testing.T) {
 	}
 	for _, head := range []string{
 		"<38>Nov 25 01:30:00 web1 sshd[71]: ", "<38>1 2026-11-25T01:30:00.003Z web1 sshd 71 - - ",
+		"<38>1 2026-11-25T01:30:00.003000+00:00 web1 sshd 71 - -  ",
 		`<38>1 2026-11-25T01:30:00.003Z web1 sshd 71 - [timeQuality tzKnown="1" isSynced="1"] ` + "\ufeff",
 	} {
 		m, _ := syslog.Parse([]byte(head+"Failed password for root from 198.51.100.7 port 22 ssh2"), router, at)

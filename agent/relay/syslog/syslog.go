@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/relay/limit"
+	"github.com/yagura-hids/yagura/agent/relay/socket"
 )
 
 // Message is one message of syslog.
@@ -79,7 +80,7 @@ const (
 // Listener is an open listener. It reads nothing before Serve.
 type Listener struct {
 	o      Options
-	udp    *net.UDPConn // one of these two
+	udp    *socket.UDP // one of these two
 	tcp    net.Listener
 	queue  *queue
 	conns  limit.Conns
@@ -117,14 +118,12 @@ func (l *Listener) open() (err error) {
 	case l.o.Network == "udp" && l.o.TLS != nil:
 		return errors.New("udp has no TLS; take tcp")
 	case l.o.Network == "udp":
-		var at *net.UDPAddr
-		if at, err = net.ResolveUDPAddr("udp", l.o.Address); err != nil {
+		if l.udp, err = socket.Listen(l.o.Address); err != nil {
 			return err
 		}
-		if l.udp, err = net.ListenUDP("udp", at); err != nil {
-			return err
+		if advice := l.udp.Advice(); advice != "" {
+			l.o.Report("syslog: " + advice)
 		}
-		l.enlarge()
 	case l.o.Network == "tcp":
 		l.tcp, err = net.Listen("tcp", l.o.Address)
 	default:
@@ -143,10 +142,14 @@ func (l *Listener) Addr() net.Addr {
 
 // Stats returns the counts so far.
 func (l *Listener) Stats() Stats {
-	return Stats{
+	s := Stats{
 		Messages: l.messages.Load(), Cut: l.cut.Load(), Empty: l.empty.Load(), Refused: l.refused.Load(), Crowded: l.crowded.Load(),
-		Handshakes: l.handshakes.Load(), Slow: l.slow.Load(), Dropped: l.dropped(), Connections: l.conns.Open(),
+		Handshakes: l.handshakes.Load(), Slow: l.slow.Load(), Connections: l.conns.Open(),
 	}
+	if l.udp != nil {
+		s.Dropped = l.udp.Dropped()
+	}
+	return s
 }
 
 // Close closes the listener without serving it. Serve does it itself.
@@ -169,8 +172,8 @@ func (l *Listener) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
-		_ = l.Close() // which ends the reading
-		l.queue.close()
+		l.queue.close() // first: who waits for room has the socket
+		_ = l.Close()   // which ends the reading
 	})()
 	var wait sync.WaitGroup
 	var reading error
@@ -194,11 +197,16 @@ func (l *Listener) take(ctx context.Context) error {
 		batch := l.queue.next()
 		if err := l.give(ctx, batch); err != nil {
 			l.queue.putBack(batch)
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+			return unlessEnded(ctx, err)
 		}
+	}
+	return nil
+}
+
+// unlessEnded returns err, but nil when ctx has ended, which is then why.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package syslog_test
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,141 +17,6 @@ import (
 	"github.com/yagura-hids/yagura/agent/relay/syslog"
 	"github.com/yagura-hids/yagura/internal/event"
 )
-
-var everybody = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
-
-// door is a listener at work.
-type door struct {
-	*syslog.Listener
-	t    testing.TB
-	end  context.CancelFunc
-	done chan error
-
-	mu      sync.Mutex
-	got     []syslog.Message
-	asked   int // how often Take was called
-	batches int // and kept what it was given
-	lines   []string
-	hold    chan struct{} // Take waits for it, if it isn't nil
-	fail    error         // what Take returns
-}
-
-func open(t testing.TB, o syslog.Options, change func(*door)) *door {
-	t.Helper()
-	d := &door{t: t, done: make(chan error, 1)}
-	if o.Address == "" {
-		o.Address = "127.0.0.1:0"
-	}
-	if o.Allowed == nil {
-		o.Allowed = everybody
-	}
-	o.Take = d.take
-	o.Report = func(line string) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.lines = append(d.lines, line)
-	}
-	l, err := syslog.Listen(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.Listener = l
-	if change != nil {
-		change(d)
-	}
-	ctx, end := context.WithCancel(t.Context())
-	d.end = end
-	go func() { d.done <- l.Serve(ctx) }()
-	t.Cleanup(func() { end() })
-	return d
-}
-
-func (d *door) take(ctx context.Context, batch []syslog.Message) error {
-	d.mu.Lock()
-	d.asked++
-	d.mu.Unlock()
-	if d.hold != nil {
-		select {
-		case <-d.hold:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.got = append(d.got, batch...)
-	d.batches++
-	return d.fail
-}
-
-// close ends the listener and returns what Serve returned.
-func (d *door) close() error {
-	d.end()
-	select {
-	case err := <-d.done:
-		return err
-	case <-time.After(20 * time.Second):
-		d.t.Fatal("Serve doesn't end")
-		return nil
-	}
-}
-
-// until polls for a condition.
-func (d *door) until(what string, is func() bool) {
-	d.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		d.mu.Lock()
-		ok := is()
-		d.mu.Unlock()
-		if ok {
-			return
-		}
-		if time.Now().After(end) {
-			d.t.Fatalf("%s: it doesn't happen; %d messages, lines %q, %+v", what, len(d.got), d.lines, d.Stats())
-		}
-	}
-}
-
-func (d *door) want(texts ...string) {
-	d.t.Helper()
-	d.until("messages", func() bool { return len(d.got) >= len(texts) })
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var got []string
-	for _, m := range d.got {
-		got = append(got, m.Text)
-	}
-	if !slices.Equal(got, texts) {
-		d.t.Errorf("got %.300q, want %.300q", got, texts)
-	}
-}
-
-func (d *door) dial() net.Conn {
-	d.t.Helper()
-	conn, err := net.Dial(d.Addr().Network(), d.Addr().String())
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.t.Cleanup(func() { conn.Close() })
-	return conn
-}
-
-func (d *door) send(conn net.Conn, text string) {
-	d.t.Helper()
-	if _, err := io.WriteString(conn, text); err != nil {
-		d.t.Fatal(err)
-	}
-}
-
-// ended waits until the other end has closed a connection.
-func (d *door) ended(conn net.Conn) {
-	d.t.Helper()
-	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-	var e net.Error
-	if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil || errors.As(err, &e) && e.Timeout() {
-		d.t.Fatalf("the connection is not closed: %d bytes, %v", n, err)
-	}
-}
 
 func TestUDP(t *testing.T) {
 	d := open(t, syslog.Options{Network: "udp", Now: func() time.Time { return at }}, nil)
@@ -286,6 +149,30 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
+// The end comes though Take waits, and readers for it.
+func TestEndWithAFullQueue(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		d := open(t, syslog.Options{Network: network}, func(d *door) { d.hold = make(chan struct{}) })
+		conn := d.dial()
+		d.until("a full queue", func() bool {
+			conn.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+			for range 100 {
+				io.WriteString(conn, "hello\n")
+			}
+			return d.Waiting() >= syslog.MaxQueued
+		})
+		d.end()
+		d.until("another Take", func() bool { return d.asked == 2 })
+		close(d.hold)
+		if err := d.close(); err != nil {
+			t.Error(err)
+		}
+		if len(d.got) < syslog.MaxQueued {
+			t.Errorf("%s: %d messages", network, len(d.got))
+		}
+	}
+}
+
 // What was read before the end is still given.
 func TestEndGivesWhatWasRead(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
@@ -328,17 +215,17 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := open(t, syslog.Options{Network: "tcp", TLS: &tls.Config{Certificates: []tls.Certificate{cert}}}, func(d *door) {
-		d.Hurry(time.Minute, time.Minute, 50*time.Millisecond)
-	})
-	plain, silent := d.dial(), d.dial()
-	d.send(plain, "<13>in plain text\n")
+	o := syslog.Options{Network: "tcp", TLS: &tls.Config{Certificates: []tls.Certificate{cert}}}
+	d := open(t, o, nil)
+	d.send(d.dial(), "<13>in plain text\n")
 	conn := tls.Client(d.dial(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the test's own
 	d.send(conn, counted("<13>a")+"<13>b\n")
 	conn.Close()
 	d.want("a", "b")
-	d.ended(silent)
-	d.until("counts", func() bool { s := d.Stats(); return s.Handshakes == 2 && s.Connections == 0 })
+	d.until("counts", func() bool { s := d.Stats(); return s.Handshakes == 1 && s.Connections == 0 })
+	d = open(t, o, func(d *door) { d.Hurry(time.Minute, time.Minute, 20*time.Millisecond) })
+	d.ended(d.dial())
+	d.until("counts", func() bool { s := d.Stats(); return s.Handshakes == 1 && s.Connections == 0 })
 }
 
 // A message must come whole in its time, however it trickles; before one there is more of it.
@@ -393,10 +280,12 @@ func TestDropped(t *testing.T) {
 	}
 	d := open(t, syslog.Options{Network: "udp"}, func(d *door) { d.hold = make(chan struct{}) })
 	conn := d.dial()
-	for range 1000 {
-		d.send(conn, long[:60_000])
-	}
-	d.until("drops", func() bool { return d.Stats().Dropped > 0 })
+	d.until("drops", func() bool {
+		for range 100 {
+			d.send(conn, long[:60_000])
+		}
+		return d.Stats().Dropped > 0
+	})
 	close(d.hold)
 	d.until("a line", func() bool {
 		d.send(conn, "x")

@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 
 	"github.com/yagura-hids/yagura/agent/relay/limit"
 )
@@ -46,6 +48,9 @@ func (l *Listener) converse(ctx context.Context, conn net.Conn, from netip.Addr)
 	secure, err := l.shake(ctx, conn)
 	if err != nil {
 		l.handshakes.Add(1)
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) { // a load balancer that asks whether we live
+			return
+		}
 		l.handshakeLine.Tell(l.o.Now(), l.o.Report, "syslog %s: TLS with %s: %v", l.where(), from, err)
 		return
 	}

@@ -3,12 +3,14 @@
 //	flood -keys client.keys                                  writes the keys of the hosts, each at an address of 127.1.0.0/16
 //	flood -relay 127.0.0.1:1514 -pid PID                     start-up of each host, its ack; then the load
 //	flood -drain /var/ossec/queue/ossec/queue                takes what ossec-remoted passes on, in analysisd's place
+//	flood -serve STATE -relay 127.0.0.1:1514                 runs Yagura's relay, with those keys
 //
 // Everything is sealed before it is sent. CPU is the process's, by /proc/PID/stat; what the socket lost, by /proc/net/udp.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -31,6 +33,7 @@ func main() {
 	flag.StringVar(&f.relay, "relay", "127.0.0.1:1514", "where the relay listens")
 	flag.StringVar(&f.keys, "keys", "", "write this client.keys, and nothing else")
 	flag.StringVar(&f.drain, "drain", "", "take remoted's events from this socket, and nothing else")
+	flag.StringVar(&f.serve, "serve", "", "run a relay that keeps its state in this folder, and nothing else")
 	flag.StringVar(&cipher, "cipher", "blowfish", "blowfish or aes")
 	flag.IntVar(&f.pid, "pid", 0, "the relay's process")
 	flag.IntVar(&f.hosts, "hosts", 500, "how many hosts")
@@ -46,12 +49,15 @@ func main() {
 }
 
 type flood struct {
-	relay, keys, drain     string
-	cipher                 wire.Cipher
-	pid, hosts, each, rate int
+	relay, keys, drain, serve string
+	cipher                    wire.Cipher
+	pid, hosts, each, rate    int
 }
 
 func (f *flood) run() error {
+	if f.serve != "" {
+		return serve(f.serve, f.relay, f.hosts)
+	}
 	keys, err := relaytest.Keys(f.hosts)
 	if err != nil {
 		return err
@@ -96,9 +102,13 @@ func drain(path string) error {
 		_ = conn.Close()
 	}()
 	for n, buf := 0, make([]byte, 8<<10); ; n++ {
-		if _, err := conn.Read(buf); err != nil {
+		_, err := conn.Read(buf)
+		if errors.Is(err, net.ErrClosed) {
 			fmt.Printf("%d events were passed on\n", n)
 			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
 }

@@ -1,35 +1,12 @@
 #!/bin/sh
-# What becomes of the agent when its packages come and go, by hand and through SSM; test.sh has booted a system for it. trial.sh deb|rpm ends at
+# What becomes of the agent when its packages come and go, by hand and through SSM; test.sh has booted a system for it. agent.sh deb|rpm ends at
 # the first thing that is not as it should be, and its output is read then.
 set -eu
 kind=$1
 conf=/etc/yagura/ossec.conf state=/var/lib/yagura-agent
 
-step() { echo "ok $*"; }
-must() { echo "+ $*"; "$@"; }
-never() { echo "+ not: $*"; if "$@"; then return 1; fi; }
+. /trial/words.sh
 
-# await waits for a command to succeed, for ten seconds at most.
-await() {
-	echo "+ await: $*"
-	for _ in $(seq 100); do
-		if "$@" >/dev/null 2>&1; then return; fi
-		sleep 0.1
-	done
-	"$@"
-}
-
-if [ $kind = rpm ]; then # this is Debian, and shall not look so
-	mv /usr/bin/apt-get /usr/bin/apt-get.away
-	cat >/usr/local/bin/rpm <<-'END'
-		#!/bin/sh
-		case "$1" in
-		--query) exec /usr/bin/rpm "$@" ;;
-		*) exec /usr/bin/rpm --force-debian --nodeps "$@" ;;
-		esac
-	END
-	chmod +x /usr/local/bin/rpm
-fi
 install() { # of the packages in a folder; with --oldpackage, instead of a later one
 	case $kind in
 	deb) dpkg --force-confdef --force-confold -i "$1"/yagura-agent_*_amd64.deb ;;
