@@ -153,6 +153,16 @@ func verdicts(t *testing.T, out string) []int {
 	return ids
 }
 
+// A message's priority is what its fields tell.
+func TestRunPriority(t *testing.T) {
+	opts := options()
+	opts.JSONLines = true
+	out, _ := run(t, opts, `{"log":"hello","priority":34}`+"\n")
+	if !strings.Contains(out, "facility: 'auth'\n") || !strings.Contains(out, "severity: 'crit'\n") {
+		t.Error(out)
+	}
+}
+
 // t is the event's time: the composite rule sees it.
 func TestRunJSONLines(t *testing.T) {
 	line := func(at string) string {
@@ -210,6 +220,8 @@ func TestRunErrors(t *testing.T) {
 		{"no JSON", true, strings.NewReader(`{"log":"silent"}` + "\n{x\n"), io.Discard, `line 2: want {"log": "…", "t": seconds}: invalid character 'x'`, 1},
 		{"t is a word", true, strings.NewReader(`{"log":"silent","t":"now"}`), io.Discard, `line 1: want {"log": "…", "t": seconds}: json: cannot unmarshal string`, 0},
 		{"no log", true, strings.NewReader(`{"t":1}`), io.Discard, `line 1: the object has no "log"`, 0},
+		{"a high priority", true, strings.NewReader(`{"log":"silent","priority":192}`), io.Discard, `line 1: "priority": want the number of a PRI, 0 to 191, not 192`, 0},
+		{"a priority below 0", true, strings.NewReader(`{"log":"silent","priority":-1}`), io.Discard, `line 1: "priority": want the number`, 0},
 		{"no object", true, strings.NewReader("null"), io.Discard, `line 1: the object has no "log"`, 0},
 		{"broken input", false, io.MultiReader(strings.NewReader("silent\n"), iotest.ErrReader(broken)), io.Discard, "the pipe broke", 1},
 		{"broken output", false, strings.NewReader("silent\n"), brokenWriter{broken}, "the pipe broke", 1},
