@@ -103,12 +103,13 @@ func (e *Engine) Analyze(ev *event.Event, state State) (Verdict, error) {
 	return e.outcome(v)
 }
 
+// server returns the host of an event that doesn't name one: who read it. Of this server's own events that is the server.
 func (e *Engine) server(ev *event.Event) string {
 	switch {
-	case e.opts.Server != "":
-		return e.opts.Server
 	case ev.Agent != nil && ev.Agent.Name != "":
 		return ev.Agent.Name
+	case ev.Agent == nil && e.opts.Server != "":
+		return e.opts.Server
 	}
 	return ev.ID.Agent
 }
