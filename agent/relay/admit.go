@@ -169,7 +169,10 @@ func (r *Relay) takes(d wire.Datagram) bool {
 func (r *Relay) read(h *host, m legacy.Message, pend *pending) {
 	m.Agent, m.Host = h.session.Agent, h.origin
 	res, err := r.known.Read(m)
-	r.counters.trouble("what is known of hosts", err)
+	if failed := err != nil; failed || r.unknown {
+		r.unknown = failed
+		r.counters.trouble("what is known of hosts", err)
+	}
 	if res.Event != nil {
 		pend.events = append(pend.events, res.Event)
 	}

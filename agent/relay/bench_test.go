@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,9 +84,9 @@ func cpu(b *testing.B, pid int) time.Duration {
 // quiet waits until a process has nothing to do any more.
 func quiet(b *testing.B, pid int) {
 	for last := cpu(b, pid); ; {
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(1500 * time.Millisecond) // longer than events are gathered
 		now := cpu(b, pid)
-		if now-last < 20*time.Millisecond {
+		if now-last < 30*time.Millisecond {
 			return
 		}
 		last = now
@@ -114,4 +116,46 @@ func freePort(t testing.TB) uint16 {
 	}
 	defer c.Close()
 	return uint16(c.LocalAddr().(*net.UDPAddr).Port)
+}
+
+// BenchmarkIdle tells what a host costs that is known and says nothing: its session, and all that the relay knows of it.
+func BenchmarkIdle(b *testing.B) {
+	const keys, each = 50, 200
+	h := newHome(b)
+	var shared []wire.Key
+	for i := range keys {
+		shared = append(shared, h.key(fmt.Sprintf("asg-%02d", i), fmt.Sprintf("127.1.%d.0/24", i)))
+	}
+	to := h.start()
+	before := heap()
+	for i, key := range shared {
+		from := netip.AddrFrom4([4]byte{127, 1, byte(i), 1})
+		for n := range each {
+			host, err := relaytest.Dial(key, from, fmt.Sprintf("ip-10-1-%d-%d", i, n), to)
+			if err != nil {
+				b.Fatal(err)
+			}
+			joinAgain(b, host)
+			if err := host.Close(); err != nil {
+				b.Fatal(err)
+			}
+			from = from.Next()
+		}
+	}
+	h.until("all are shown", func() bool { return h.relay.Status().Hosts == keys*each })
+	h.pass(2 * time.Minute)
+	h.until("all are saved", func() bool {
+		list, err := h.fleet.Hosts(b.Context())
+		return err == nil && len(list) == keys*each
+	})
+	b.ReportMetric(float64(heap()-before)/(keys*each), "B/host")
+}
+
+// heap returns what is in use after what can be is given back.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

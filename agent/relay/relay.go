@@ -73,8 +73,9 @@ type Relay struct {
 	looked  time.Time     // when who attends last looked for what is done once a minute
 	look    chan struct{} // a datagram of an unknown key came
 
-	hosts map[*session.Session]*host // of who admits
-	swept time.Time                  // when it last forgot hosts
+	hosts   map[*session.Session]*host // of who admits
+	swept   time.Time                  // when it last forgot hosts
+	unknown bool                       // what is known of hosts could not be read the last time
 
 	mu        sync.Mutex            // guards what follows
 	seen      map[string]fleet.Host // all hosts, by agent, as they were shown last

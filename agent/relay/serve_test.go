@@ -61,8 +61,9 @@ func serve(dir string, port uint16) (err error) {
 	defer db.Close()
 	debug.SetGCPercent(400) // as yagura-relay does
 	o := spool.Options{Agent: "relay-1", Random: rand.Reader, Report: say, Run: 16 << 20}
-	if !*discard {
-		o.Gather = 50 * time.Millisecond
+	o.Gather = 50 * time.Millisecond
+	if *discard {
+		o.Gather = time.Second
 	}
 	sp, err := spool.Open(filepath.Join(dir, "relay.db"), o)
 	if err != nil {

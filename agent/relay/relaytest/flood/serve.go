@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -36,6 +37,7 @@ func serve(dir, at string, hosts int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, end()) }()
+	debug.SetGCPercent(400) // as yagura-relay does
 	s, err := spool.Open(filepath.Join(dir, "relay.db"), spool.Options{Agent: "relay", Run: 16 << 20, Random: rand.Reader, Report: func(msg string) { log.Print(msg) }})
 	if err != nil {
 		return err
