@@ -55,11 +55,7 @@ func (r *Relay) admitAll(ctx context.Context) error {
 		}
 		select {
 		case b := <-arrived:
-			b.opened.Wait()
-			for i := range b.packets[:b.n] {
-				r.admit(&b.packets[i], b.at, p)
-			}
-			r.free <- b
+			r.admitBatch(b, p)
 		case <-ready:
 			p.sessions, p.known = r.sessions.Changes(), r.known.Changes()
 			r.keep <- p
@@ -69,13 +65,29 @@ func (r *Relay) admitAll(ctx context.Context) error {
 		case fn := <-r.do:
 			fn()
 		case <-ctx.Done():
+			r.rest = p
 			return nil
 		}
 	}
 }
 
-// keepAll keeps what was admitted until ctx ends. What waits then is lost, as if it had been on its way. Between two transactions it gathers a
-// little: agents are told nothing of their events anyway.
+func (r *Relay) admitBatch(b *batch, p *pending) {
+	b.opened.Wait()
+	for i := range b.packets[:b.n] {
+		r.admit(&b.packets[i], b.at, p)
+	}
+	r.free <- b
+}
+
+// keepRest keeps at the end what has been admitted and not yet kept, unless the disk takes nothing.
+func (r *Relay) keepRest() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	r.rest.sessions, r.rest.known = r.sessions.Changes(), r.known.Changes()
+	return r.opts.Spool.Keep(ctx, r.rest.events, r.rest.put)
+}
+
+// keepAll keeps what was admitted until ctx ends. Between two transactions it gathers a little: agents are told nothing of their events anyway.
 func (r *Relay) keepAll(ctx context.Context) error {
 	for {
 		select {
@@ -83,18 +95,14 @@ func (r *Relay) keepAll(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		p := <-r.keep // which comes at once
+		r.keeping.Store(r.opts.Now().UnixNano())
+		if err := r.opts.Spool.Keep(ctx, p.events, p.put); err != nil {
+			return err
+		}
+		r.keeping.Store(0)
 		select {
-		case p := <-r.keep:
-			r.keeping.Store(r.opts.Now().UnixNano())
-			if err := r.opts.Spool.Keep(ctx, p.events, p.put); err != nil {
-				return err
-			}
-			r.keeping.Store(0)
-			select {
-			case <-time.After(gather):
-			case <-ctx.Done():
-				return nil
-			}
+		case <-time.After(gather):
 		case <-ctx.Done():
 			return nil
 		}

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"time"
@@ -52,8 +53,13 @@ func (r *Relay) forgetKeys() {
 	}
 }
 
+// fleetWait is how long the fleet may take for a round. Then it is told that it can't be reached.
+const fleetWait = 30 * time.Second
+
 // tend does one round.
 func (r *Relay) tend(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fleetWait)
+	defer cancel()
 	now := r.opts.Now()
 	if now.Sub(r.looked) >= idleKey {
 		r.looked = now
@@ -170,6 +176,7 @@ func (r *Relay) loadHosts(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.elsewhere)
+	maps.DeleteFunc(r.seen, func(_ string, h fleet.Host) bool { return now.Sub(h.Last) > fleet.KnownFor })
 	for _, h := range list {
 		if was, ok := r.seen[h.Agent]; ok && was.Last.After(h.Last) {
 			continue

@@ -67,6 +67,7 @@ type Relay struct {
 	free    chan *batch   // to be filled
 	ready   chan struct{} // the keeper can take a pending
 	keep    chan *pending // what it takes
+	rest    *pending      // what was admitted when it ended
 	keeping atomic.Int64  // since when it is at it, in ns since 1970; 0 if it isn't
 	do      chan func()   // run between batches, by who admits
 	pushes  chan push     // to be pushed
@@ -173,12 +174,13 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	r.opts.Ready()
 	wait.Wait()
+	err = r.keepRest()
 	r.leave()
 	var own failure
 	if errors.As(context.Cause(ctx), &own) {
 		return own.error
 	}
-	return nil
+	return err
 }
 
 // Send empties the spool until ctx ends; see [sender.Sender.Run]. deliver stores batches of several agents, those of one in their order.

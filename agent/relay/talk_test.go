@@ -250,3 +250,23 @@ func TestSilent(t *testing.T) {
 		t.Errorf("%s", line(ev))
 	}
 }
+
+// Stopped, the relay keeps what it has taken.
+func TestStop(t *testing.T) {
+	h := newHome(t)
+	key := h.key("web1", "127.0.0.7")
+	host := h.host(key, "127.0.0.7", "web1", h.start())
+	h.join(host)
+	before := h.relay.Status().Datagrams["accepted"]
+	for i := range 300 {
+		h.must(host.Log("/var/log/x", fmt.Sprintf("line %d", i)))
+	}
+	h.until("all are taken", func() bool { return h.relay.Status().Datagrams["accepted"] == before+300 })
+	h.stop()
+	h.start()
+	for i, ev := range h.events(300) {
+		if ev.Text != fmt.Sprintf("line %d", i) {
+			t.Fatalf("event %d is %q", i, ev.Text)
+		}
+	}
+}

@@ -70,39 +70,36 @@ const giveUpWait = time.Minute
 func (s *Sender) Run(ctx context.Context) error {
 	for {
 		var run *spool.Run
-		err := s.insist(ctx, func() (err error) {
+		ok := s.insist(ctx, func() (err error) {
 			run, err = s.opts.Spool.Next(ctx)
 			return err
 		})
-		if err != nil {
+		if !ok {
 			return nil
 		}
 		batches, err := s.batches(run)
 		if err != nil {
 			return fmt.Errorf("batch: %w", err)
 		}
-		if !s.deliver(ctx, batches) {
-			return nil
-		}
-		if err := s.insist(ctx, func() error { return s.opts.Spool.Sent(run) }); err != nil {
+		if !s.deliver(ctx, batches) || !s.insist(ctx, func() error { return s.opts.Spool.Sent(run) }) {
 			return nil
 		}
 	}
 }
 
-// insist does something with the spool, again and again while its disk is full. Its error is that ctx ended.
-func (s *Sender) insist(ctx context.Context, do func() error) error {
+// insist does something with the spool, again and again while its disk is full; false means that ctx ended first.
+func (s *Sender) insist(ctx context.Context, do func() error) bool {
 	for failures := 0; ; failures++ {
 		err := do()
 		if err == nil || ctx.Err() != nil {
-			return err
+			return err == nil
 		}
 		if failures == 0 {
 			s.opts.Report(fmt.Sprintf("%v; trying again every %v, nothing is lost", err, giveUpWait))
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false
 		case <-s.opts.After(giveUpWait):
 		}
 	}
