@@ -115,7 +115,8 @@ func (s *importScreen) items() {
 		s.print("    changed: not yours by their names, but written after the installation\n")
 	}
 	if s.report.Agents > 0 {
-		s.print("    %s in client.keys\n", count(s.report.Agents, "agent"))
+		s.print("    %s in client.keys; to go on with them: yagura agents import %s\n", count(s.report.Agents, "agent"),
+			shellWord(filepath.Join(s.To, "etc", "client.keys")))
 	}
 }
 
