@@ -110,7 +110,7 @@ func TestAllIsWell(t *testing.T) {
 
 func TestWhatIsWrong(t *testing.T) {
 	h := newHome(t)
-	port := h.conf("<auth><port>1</port></auth><remote><connection>syslog</connection><local_ip>192.0.2.77</local_ip><allowed-ips>any</allowed-ips></remote>")
+	port := h.conf("<auth><port>1</port><use_password>no</use_password></auth><remote><connection>syslog</connection><local_ip>192.0.2.77</local_ip><allowed-ips>any</allowed-ips></remote>")
 	h.write("net/core/rmem_max", "212992\n")
 	busy, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
