@@ -16,9 +16,12 @@ import (
 	"github.com/yagura-hids/yagura/internal/wire"
 )
 
-// mostPending is how many events wait to be kept before nothing more is admitted, and with that nothing more acknowledged: agents then stop
-// reading their logs.
-const mostPending = 8192
+// So many events, or bytes of their texts, wait to be kept before nothing more is admitted, and with that nothing more acknowledged: agents then
+// stop reading their logs.
+const (
+	mostPending  = 8192
+	pendingBytes = 16 << 20
+)
 
 // gather is the time between two transactions.
 const gather = 50 * time.Millisecond
@@ -29,6 +32,7 @@ const keepEvery = 30 * time.Second
 // pending is what has been admitted and is to be kept: all of it, or nothing.
 type pending struct {
 	events   []*event.Event
+	size     int // bytes of their texts
 	sessions *session.Changes
 	known    *legacy.Changes
 }
@@ -47,7 +51,7 @@ func (r *Relay) admitAll(ctx context.Context) error {
 	p, kept := &pending{}, r.opts.Now()
 	for {
 		arrived, ready := r.arrived, r.ready
-		if len(p.events) >= mostPending {
+		if len(p.events) >= mostPending || p.size >= pendingBytes {
 			arrived = nil
 		}
 		if len(p.events) == 0 && r.opts.Now().Sub(kept) < keepEvery {
@@ -136,6 +140,9 @@ func (r *Relay) admit(p *packet, at time.Time, pend *pending) {
 	if seq := p.message.Seq(); seq > h.seq || verdict == session.Reset {
 		h.seq, h.secret = seq, p.secret
 	}
+	if verdict == session.Reset {
+		r.begun(h, p)
+	}
 	if control {
 		r.control(h, p, at, pend)
 		return
@@ -152,6 +159,14 @@ func (r *Relay) admit(p *packet, at time.Time, pend *pending) {
 		return
 	}
 	r.read(h, m, pend)
+}
+
+// begun takes note of a host whose counters went back. Under a key of many, one that counts from the start is another machine at an address, and by
+// that of a name, that an earlier one had: autoscaling gives them out again. What is known of the earlier one's files is nothing to compare with.
+func (r *Relay) begun(h *host, p *packet) {
+	if h.agent != "" && p.key.Many && p.message.Global == 0 {
+		r.counters.trouble("what is known of hosts", r.known.Clear(h.agent, legacy.All))
+	}
 }
 
 // why returns the reason for a verdict.
@@ -183,6 +198,7 @@ func (r *Relay) read(h *host, m legacy.Message, pend *pending) {
 	}
 	if res.Event != nil {
 		pend.events = append(pend.events, res.Event)
+		pend.size += len(res.Event.Text)
 	}
 	if res.Note == legacy.Unknown {
 		r.counters.unread.Add(1)
@@ -239,7 +255,13 @@ func (r *Relay) release(h *host, pend *pending) {
 	for _, m := range h.held {
 		r.read(h, m, pend)
 	}
-	h.held = nil
+	r.drop(h)
+}
+
+// drop lets go of what is held of a host.
+func (r *Relay) drop(h *host) {
+	r.held -= h.size
+	h.held, h.size = nil, 0
 }
 
 // tick looks at what time has done.
@@ -252,7 +274,10 @@ func (r *Relay) tick(now time.Time, pend *pending) {
 	}
 	for _, s := range r.sessions.Expire(now) {
 		h := r.hosts[s]
-		delete(r.hosts, s)
+		if h != nil {
+			r.drop(h)
+			delete(r.hosts, s)
+		}
 		if s.Agent != "" { // else another session goes on with it
 			r.gone(s, h, now, pend)
 		}

@@ -8,15 +8,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/yagura-hids/yagura/agent/relay/socket"
 	"github.com/yagura-hids/yagura/internal/wire"
 )
 
 // The pipeline's bounds. What doesn't fit waits in the socket's buffer, and then with the kernel's own counter in nobody's.
 const (
-	batches      = 16  // on their way at a time
-	batchPackets = 256 // datagrams of one
-	partPackets  = 32  // opened in one go
-	maxDatagram  = 1<<16 - 1
+	batches      = 16            // on their way at a time
+	batchPackets = socket.AtOnce // datagrams of one
+	partPackets  = 32            // opened in one go
 )
 
 // replier sends a sealed datagram back to where one came from.

@@ -145,7 +145,7 @@ func (u udpReplier) reply(data []byte, to netip.AddrPort, via []byte) error {
 
 // The bounds of connections, which Wazuh's agents keep open.
 const (
-	mostConns    = 8192
+	mostConns    = 4096
 	connsASource = 1024 // behind one address there may be many hosts
 	connIdle     = 10 * time.Minute
 )

@@ -16,6 +16,8 @@ import (
 const (
 	nameWithin = 10 * time.Second // a host tells who it is just after it has started; after that its address has to do
 	mostHeld   = 1000             // messages of a host that is not known yet
+	hostHolds  = 1 << 20          // bytes of these
+	allHold    = 64 << 20         // … of all hosts
 )
 
 // host is an agent at work, as long as its session lives. Who admits owns it; what others see of it is a fleet.Host.
@@ -40,6 +42,7 @@ type host struct {
 	fresh  bool      // … and had
 
 	held  []legacy.Message
+	size  int  // bytes of these
 	full  bool // more came than are held
 	scans map[string]time.Time
 	news  bool      // there is something that the fleet should know soon
@@ -59,14 +62,17 @@ func (h *host) waits() bool { return h.agent == "" || h.nonce != "" && !h.fresh 
 
 // hold keeps a message until it is known whose it is.
 func (r *Relay) hold(h *host, m legacy.Message) {
-	if len(h.held) < mostHeld {
+	size := len(m.Location) + len(m.Text)
+	if len(h.held) < mostHeld && h.size+size <= hostHolds && r.held+size <= allHold {
 		h.held = append(h.held, m)
+		h.size += size
+		r.held += size
 		return
 	}
 	if !h.full {
 		h.full = true
-		r.counters.alert(fmt.Sprintf("key %s (%s), %s: more than %d messages before it told who it is; the ones after these are lost until it does",
-			h.key.ID, h.key.Name, h.from, mostHeld))
+		r.counters.alert(fmt.Sprintf("key %s (%s), %s: more messages than are held before it has told who it is; the ones after these are lost until it does",
+			h.key.ID, h.key.Name, h.from))
 	}
 	r.counters.held.Add(1)
 }

@@ -75,6 +75,7 @@ type Relay struct {
 	look    chan struct{} // a datagram of an unknown key came
 
 	hosts   map[*session.Session]*host // of who admits
+	held    int                        // bytes of messages of hosts that are not known yet
 	swept   time.Time                  // when it last forgot hosts
 	unknown bool                       // what is known of hosts could not be read the last time
 

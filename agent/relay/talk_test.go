@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/agent/relay/relaytest"
+	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/fleet"
 	"github.com/yagura-hids/yagura/internal/wire"
 )
@@ -268,5 +269,70 @@ func TestStop(t *testing.T) {
 		if ev.Text != fmt.Sprintf("line %d", i) {
 			t.Fatalf("event %d is %q", i, ev.Text)
 		}
+	}
+}
+
+// Of a host that isn't known yet so much is held and no more; the loss is counted and told.
+func TestHeld(t *testing.T) {
+	h := newHome(t)
+	h.conf.Relay.StrictFreshness = true
+	key := h.key("web-asg", "127.0.10.0/24")
+	host := h.host(key, "127.0.10.1", "node", h.start())
+	h.must(host.Startup())
+	h.await(host, func(s relaytest.Seen) bool { return s.Acks == 1 })
+	for i := range 1100 {
+		h.must(host.Log("/var/log/x", fmt.Sprintf("line %d", i)))
+	}
+	h.until("all came", func() bool { return h.relay.Status().Datagrams["accepted"] == 1101 })
+	h.must(host.Keepalive())
+	h.await(host, func(s relaytest.Seen) bool { return s.Files == 1 })
+	h.must(host.Keepalive())
+	lines, told := 0, ""
+	for _, ev := range h.events(1001) {
+		if strings.HasPrefix(ev.Text, "line ") {
+			lines++
+		} else {
+			told = ev.Text
+		}
+	}
+	if lost := h.relay.Status().Datagrams["held too long"]; lines != 1000 || lost != 100 || !strings.HasPrefix(told, "ossec: Relay: key "+key.ID+" (web-asg), 127.0.10.1:") {
+		t.Errorf("%d lines, %d lost, told: %q", lines, lost, told)
+	}
+}
+
+// A machine with the address and the name of an earlier one, which autoscaling took away, has files of its own.
+func TestAnotherMachine(t *testing.T) {
+	h := newHome(t)
+	key := h.key("web-asg", "127.0.10.0/24")
+	to := h.start()
+	host := h.host(key, "127.0.10.1", "ip-127-0-10-1", to)
+	scan := func(sum string) string {
+		h.must(host.Send("9:rootcheck:Starting syscheck scan."))
+		h.must(host.Send("8:syscheck:10:33188:0:0:" + strings.Repeat(sum, 32) + ":" + strings.Repeat(sum, 40) + " /etc/hosts"))
+		h.must(host.Send("9:rootcheck:Ending syscheck scan."))
+		for _, ev := range h.events(3) {
+			if ev.Kind == event.Syscheck {
+				return ev.Text
+			}
+		}
+		return "no word of it"
+	}
+	h.join(host)
+	if got := scan("a"); !strings.Contains(got, `"baseline"`) {
+		t.Errorf("the first machine's file: %s", got)
+	}
+	host.Count(0, 0)
+	h.pass(2 * time.Minute)
+	h.join(host)
+	if ev := h.events(1)[0]; !strings.Contains(ev.Text, "its counters went back") {
+		t.Errorf("%s", line(ev))
+	}
+	if got := scan("b"); !strings.Contains(got, `"baseline"`) {
+		t.Errorf("the next one's: %s", got)
+	}
+	host.Count(0, 3000) // the same machine, restored to what it was
+	h.join(host)
+	if got := scan("c"); !strings.Contains(got, `"modified"`) {
+		t.Errorf("its changed file: %s", got)
 	}
 }
