@@ -81,7 +81,7 @@ func (r *Relay) heardSyslog(m syslog.Message) {
 		r.sources++
 		h = fleet.Host{Agent: from, First: m.At, Relay: r.opts.Name}
 	}
-	if ok && h.Key != "" || m.At.Sub(h.Alive) < saveEvery {
+	if ok && h.Key != "" || m.At.Sub(h.Alive) < r.saveEvery() {
 		return
 	}
 	h.Address, h.Last, h.Alive = from, m.At, m.At

@@ -151,13 +151,13 @@ func (r *Relay) show(h *host) {
 	r.unsaved[h.agent] = true
 }
 
-// saveEvery is how often the fleet is told that a host lives, if nothing else is new.
-const saveEvery = 5 * time.Minute
+// saveEvery is how often the fleet is told that a host lives, if nothing else is new: once in so many rounds as are five minutes on AWS.
+func (r *Relay) saveEvery() time.Duration { return 60 * r.opts.Poll }
 
 // showAll shows the hosts of which there is news, and now and then the others.
 func (r *Relay) showAll() {
 	for _, h := range r.hosts {
-		if h.agent != "" && (h.news || h.last.Sub(h.shown) >= saveEvery) {
+		if h.agent != "" && (h.news || h.last.Sub(h.shown) >= r.saveEvery()) {
 			r.show(h)
 		}
 	}

@@ -29,6 +29,7 @@ type agentsCmd struct {
 	ExtractKey agentsExtractKeyCmd `cmd:"" help:"Show an agent's key, to be pasted on its host."`
 	Remove     agentsRemoveCmd     `cmd:"" help:"Remove agents: their keys are refused from then on."`
 	RotateKey  agentsRotateKeyCmd  `cmd:"" help:"Give an agent a new key; the one before is taken for some time."`
+	Change     agentsChangeCmd     `cmd:"" help:"Change where a key is for, for how many hosts, and their group."`
 	Import     agentsImportCmd     `cmd:"" help:"Take over the agents of an OSSEC or Wazuh server: its client.keys."`
 	Export     agentsExportCmd     `cmd:"" help:"Write all agents as a client.keys."`
 	Restart    agentsRestartCmd    `cmd:"" help:"Restart agents."`

@@ -319,7 +319,7 @@ func (s *Sessions) stray(ks *keyState, x *Session, a *Arrival) {
 		return
 	}
 	s.opts.Alert(fmt.Sprintf("key %s (%s): %s and %s both use it, each with counters of its own, so that what one says is refused while the other is heard; "+
-		"if both are yours make it a key of many hosts (--many), or give each its own", a.Key.ID, a.Key.Name, x.heard.Addr(), a.From.Addr()))
+		"if both are yours make it a key of many hosts (yagura agents change ID --many), or give each its own", a.Key.ID, a.Key.Name, x.heard.Addr(), a.From.Addr()))
 }
 
 // touch has a session stored with the next Changes.
