@@ -104,7 +104,7 @@ func (s *Sessions) tell(v Verdict, n *notice, now time.Time) {
 var advice = [verdicts]string{
 	Replayed:     "; refused. Networks do that now and then, and whoever sends again what was sent before",
 	Reset:        "; a host that was set up anew, restored or copied does that; one that wasn't is being imitated",
-	Repeated:     "; refused. Somebody sends again what was sent before, or a host sends from two addresses",
+	Repeated:     "; refused. Somebody sends again what was sent before, a host sends from two addresses, or two of one image began with the same words",
 	Old:          "; refused. After a host lost its counters its next start-up or keep-alive is let in; messages that were sent again never are",
 	TooManyHosts: "; refused. If they are yours: yagura agents change ID --max-hosts N",
 	TooFast:      "; refused until later; agents try again by themselves",
