@@ -158,40 +158,22 @@ func (r *Relay) listenTCP(c config.Remote) (door, error) {
 	}
 	r.opened("agents", l.Addr())
 	conns := &limit.Conns{Most: mostConns, PerSource: connsASource}
+	enter := func(from netip.Addr) bool {
+		ok := conns.Enter(from)
+		if !ok {
+			r.counters.refuse(&packet{from: netip.AddrPortFrom(from, 0), why: limited}, r.opts.Now())
+		}
+		return ok
+	}
 	return door{
-		func(ctx context.Context) error { return r.acceptTCP(ctx, l, conns) },
+		func(ctx context.Context) error {
+			return limit.Accept(ctx, l, func(err error) { r.counters.trouble("agents by TCP", err) }, enter, func(conn net.Conn, from netip.Addr) {
+				defer conns.Leave(from)
+				r.readTCP(ctx, conn, unmap(conn.RemoteAddr().(*net.TCPAddr).AddrPort()))
+			})
+		},
 		func() { _ = l.Close() },
 	}, nil
-}
-
-func (r *Relay) acceptTCP(ctx context.Context, l net.Listener, conns *limit.Conns) error {
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			if closed(err) || ctx.Err() != nil {
-				return nil //nolint:nilerr // that is how it ends
-			}
-			r.counters.trouble("agents by TCP", err)
-			select {
-			case <-time.After(100 * time.Millisecond): // out of files, say
-			case <-ctx.Done():
-			}
-			continue
-		}
-		from := unmap(conn.RemoteAddr().(*net.TCPAddr).AddrPort())
-		if !conns.Enter(from.Addr()) {
-			_ = conn.Close()
-			r.counters.refuse(&packet{from: from, why: limited}, r.opts.Now())
-			continue
-		}
-		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-		go func() {
-			defer conns.Leave(from.Addr())
-			defer stop()
-			defer func() { _ = conn.Close() }()
-			r.readTCP(ctx, conn, from)
-		}()
-	}
 }
 
 // readTCP reads one connection's frames until it ends.
