@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"flag"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -68,14 +69,16 @@ func TestNewHostsComeSlowly(t *testing.T) {
 	r.wantTold(1, "53 times")
 }
 
-// A million addresses, each with a datagram that opens: what is kept of them is bounded.
+var forged = flag.Int("sources", 250_000, "how many addresses TestFlood comes from")
+
+// Very many addresses, each with a datagram that opens: what is kept of them is bounded.
 func TestFlood(t *testing.T) {
 	r := newRelay(t, session.Options{Max: 5000})
 	key := &session.Key{ID: "1028", Name: "open", Many: true, MaxHosts: 1 << 30}
 	var verdicts [8]int
 	before := heap()
 	inner := make([]byte, 70)
-	for i := range 1_000_000 {
+	for i := range *forged {
 		r.now = r.now.Add(20 * time.Microsecond * 200) // an hour of it, so that rates are not what bounds it
 		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(i))
 		copy(inner, fmt.Sprintf("%010d", i))
