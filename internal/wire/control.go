@@ -50,17 +50,6 @@ type Event struct {
 	Text     []byte
 }
 
-// Queues, as OSSEC calls an event's kind. MySQL and PostgreSQL are further ones of logs.
-const (
-	QueueLog       = '1'
-	QueueSyslog    = '2' // only within a server
-	QueueHostInfo  = '3' // open ports as nmap sees them
-	QueueSyscheck  = '8'
-	QueueRootcheck = '9'
-	QueueMySQL     = 'a'
-	QueuePostgres  = 'b'
-)
-
 // ParseEvent takes an event apart: queue ":" location ":" text. The slices are the message's. The error is ErrFormat.
 func ParseEvent(text []byte) (Event, error) {
 	if len(text) < 2 || text[1] != ':' || IsControl(text) {
