@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -45,7 +44,6 @@ var reasonWords = [reasons]string{
 // counters count what came, and say it, each kind once a minute.
 type counters struct {
 	report func(string)
-	tell   func(context.Context, string) error
 	came   [reasons]atomic.Uint64
 	lines  [reasons]limit.Lines
 	held   atomic.Uint64 // messages lost because their host had not told who it is
@@ -58,9 +56,7 @@ type counters struct {
 	renewed  []*key            // whose new secret was used
 }
 
-func (c *counters) init(report func(string), tell func(context.Context, string) error) {
-	c.report, c.tell, c.troubles = report, tell, map[string]string{}
-}
+func (c *counters) init(report func(string)) { c.report, c.troubles = report, map[string]string{} }
 
 // refuse counts a datagram that is not taken, and says so.
 func (c *counters) refuse(p *packet, now time.Time) {

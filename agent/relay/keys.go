@@ -44,9 +44,7 @@ type files struct {
 	sum    string
 }
 
-const defaultGroup = "default"
-
-func (k *key) group() string { return cmp.Or(k.Group, defaultGroup) }
+func (k *key) group() string { return cmp.Or(k.Group, fleet.DefaultGroup) }
 
 // mostTrials is how many keys of networks are tried for a datagram that names none.
 const mostTrials = 8
@@ -148,9 +146,9 @@ func (r *Relay) lookAgain(ctx context.Context) {
 		return
 	}
 	r.keys.asked = now
-	if err := r.refresh(ctx); err != nil {
-		r.counters.trouble("keys", err)
-	}
+	ctx, cancel := context.WithTimeout(ctx, fleetWait)
+	defer cancel()
+	r.counters.trouble("fleet", r.refresh(ctx))
 }
 
 // refresh takes the fleet's keys if they have changed.

@@ -99,7 +99,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 		opts: o, started: o.Now(), hosts: map[*session.Session]*host{}, seen: map[string]fleet.Host{}, unsaved: map[string]bool{}, elsewhere: map[place]uint64{}, pushes: make(chan push, 4096), arrived: make(chan *batch, batches), work: make(chan part, batches*4),
 		free: make(chan *batch, batches), ready: make(chan struct{}), keep: make(chan *pending), do: make(chan func()), look: make(chan struct{}, 1),
 	}
-	r.counters.init(o.Report, r.Tell)
+	r.counters.init(o.Report)
 	for range batches {
 		r.free <- newBatch()
 	}
