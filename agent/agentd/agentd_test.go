@@ -204,7 +204,9 @@ func TestLines(t *testing.T) {
 	if got := h.up.texts()[n:]; !slices.Contains(got, hello) {
 		t.Errorf("after the restart came %q", got)
 	}
+	h.up.mu.Lock()
 	last := h.up.batches[len(h.up.batches)-1]
+	h.up.mu.Unlock()
 	want := event.Agent{Name: "web1", Labels: map[string]string{"env": "test"}}
 	if diff := cmp.Diff(want, last.Agent); diff != "" || last.AgentID != "i-7" || last.Version != "1.2" || last.Config != "log" {
 		t.Errorf("%s %s %s %s", diff, last.AgentID, last.Version, last.Config)
