@@ -52,7 +52,10 @@ var mayImport = map[string][]string{
 	"internal/alertstore":              {"internal/event", "internal/table"},
 	"internal/statestore":              {"internal/analysis", "internal/table"},
 	"internal/fleet":                   {"internal/table", "internal/wire"},
-	"internal/analysisd":               {"internal/alertstore", "internal/analysis", "internal/event", "internal/statestore", "internal/table"},
+	"internal/prevalence":              {"internal/fleet", "internal/table"},
+	"internal/maintenance":             {"internal/event", "internal/fleet", "internal/table"},
+	"internal/baseline":                {"internal/event", "internal/fleet", "internal/maintenance", "internal/prevalence", "internal/syscheck", "internal/table"},
+	"internal/analysisd":               {"internal/alertstore", "internal/analysis", "internal/baseline", "internal/event", "internal/statestore", "internal/table"},
 
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},

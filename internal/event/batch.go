@@ -9,6 +9,7 @@ type Agent struct {
 	Addresses []string          `json:"addresses,omitempty"` // its IP addresses, the first one being that of the default route
 	OS        string            `json:"os,omitempty"`        // like "linux/arm64 Debian GNU/Linux 12"
 	Instance  string            `json:"instance,omitempty"`  // of EC2, like i-0123456789abcdef0
+	Image     string            `json:"image,omitempty"`     // that the host was made from: of EC2, like ami-0123456789abcdef0
 	Account   string            `json:"account,omitempty"`   // of AWS, 12 digits
 	Profile   string            `json:"profile,omitempty"`   // which configuration it uses
 	Labels    map[string]string `json:"labels,omitempty"`    // as its operator wrote them

@@ -37,6 +37,15 @@ const (
 	Moved    = "moved"
 	// Unwatched: nothing, the file is still there; but the agent's configuration no longer speaks of it.
 	Unwatched = "unwatched"
+	// Packages: the package manager has done its work: Packages tells what, and how many of the changes told before were its own.
+	Packages = "packages"
+)
+
+// What the server makes of messages: see package baseline. No agent sends them.
+const (
+	Readded      = "re-added"     // an added file that was there before, and was deleted
+	Disagreement = "disagreement" // the agent's digests aren't those of the server's baseline
+	Scanned      = "scanned"      // the first scan of a host came to its end, and its image is known
 )
 
 // Change is one difference, as a host tells it. It is the text of an event of kind Syscheck.
@@ -49,6 +58,43 @@ type Change struct {
 	Diff   string  `json:"diff,omitempty"`   // what changed in a text file
 	Who    *Who    `json:"who,omitempty"`    // who did it, if the kernel's audit log tells
 	Live   bool    `json:"live,omitempty"`   // noticed as it happened, not by a scan
+
+	Package  *Package  `json:"package,omitempty"`  // whose file it is, if the host's package manager says that it made just this change
+	Packages []Package `json:"packages,omitempty"` // with the type Packages
+	More     int       `json:"more,omitempty"`     // so many packages more than Packages has room for
+	Notes    *Notes    `json:"notes,omitempty"`    // the server's; what an agent sends here is dropped
+}
+
+// Package is a package that was installed, upgraded or removed on a host.
+type Package struct {
+	Manager     string    `json:"manager"` // dpkg or rpm
+	Name        string    `json:"name"`
+	Arch        string    `json:"arch,omitempty"`
+	From        string    `json:"from,omitempty"`  // its version before, "" if it is new
+	To          string    `json:"to,omitempty"`    // its version now, "" if it is gone
+	Transaction string    `json:"transaction"`     // names the run of the manager, the same for all packages of a run
+	Time        time.Time `json:"time,omitzero"`   // when the manager did it, by its own log
+	Files       int       `json:"files,omitempty"` // in Packages: how many changes were told with it as their Package
+}
+
+// Notes are what the server knows of a change beside what the agent says. Rules see them as fields, see [Change.Fields].
+type Notes struct {
+	Changes     int      `json:"changes,omitempty"`     // the how manieth change of the file it is, from 1 on
+	Privileged  string   `json:"privileged,omitempty"`  // why the file is more than data, before or after: "set-user-id", "set-group-id", "executable"; "" if it isn't
+	Maintenance string   `json:"maintenance,omitempty"` // the open maintenance window: its id
+	Profile     string   `json:"profile,omitempty"`     // whose hosts are counted: "default" if the agent has none
+	Hosts       int      `json:"hosts,omitempty"`       // of the profile, itself among them
+	Same        int      `json:"same,omitempty"`        // those that have the file in the same state now, itself among them
+	Folded      bool     `json:"folded,omitempty"`      // the package's own work, to be told with its transaction
+	Disbelieved string   `json:"disbelieved,omitempty"` // why the package that the agent names is not believed
+	Image       string   `json:"image,omitempty"`       // the image that the file differs from, in a host's first scan
+	Cache       bool     `json:"cache,omitempty"`       // the agent's own cache did not have what the server knows: Before is the server's
+	Buckets     []int    `json:"buckets,omitempty"`     // of Disagreement
+	Missing     []string `json:"missing,omitempty"`     // … files that the server knows and the agent, asked, does not; at most 100
+	Gone        int      `json:"gone,omitempty"`        // … how many those are
+	Files       int      `json:"files,omitempty"`       // of Scanned: how many there are
+	Differ      []string `json:"differ,omitempty"`      // … those that aren't as in the image, at most 100
+	Differing   int      `json:"differing,omitempty"`   // … how many those are
 }
 
 // Who is who changed a file.
