@@ -102,7 +102,7 @@ var mayImport = map[string][]string{
 	"internal/cost":       {},
 	"internal/template":   {},
 	"internal/setaside":   {"internal/codec"},
-	"internal/handler":    {"internal/analysisd", "internal/codec", "internal/event", "internal/notify"},
+	"internal/handler":    {"internal/analysisd", "internal/codec", "internal/event", "internal/maintenance", "internal/notify"},
 
 	// the agent's packages
 	"packaging": {},
@@ -119,6 +119,7 @@ var mayImport = map[string][]string{
 	"agent/relay/cmd":             nil,
 	"agent/relay/relaytest/flood": nil,
 	"functions/analyze":           nil,
+	"functions/maintenance":       nil,
 	"internal/emulated/install":   {"internal/emulated"},
 	"functions/notify":            nil,
 	"packaging/build":             nil,
@@ -139,7 +140,7 @@ var forbidden = []struct {
 		"what means something opens no files; ruleset reads them through fs.FS"},
 	{append(slices.Clone(engine), "agent/logcollector"), []string{"go.etcd.io/bbolt/..."}, "only the home knows its store"},
 	{append(slices.Clone(engine), "agent/logcollector", "internal/local", "internal/notify", "internal/cost", "internal/table", "internal/table/bolt",
-		"internal/alertstore", "internal/statestore", "internal/analysisd"), []string{"github.com/aws/..."},
+		"internal/alertstore", "internal/statestore", "internal/analysisd", "internal/maintenance"), []string{"github.com/aws/..."},
 		"analysis runs on a laptop, too"},
 	{[]string{"internal/handler"}, []string{"github.com/aws/aws-sdk-go-v2/..."}, "handlers know Lambda's events, and are given the rest"},
 	{[]string{"agent/relay/session"}, []string{"net", "crypto/aes", "golang.org/x/crypto/..."}, "who is behind a datagram knows no sockets and no ciphers"},

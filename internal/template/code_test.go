@@ -23,6 +23,7 @@ func TestEnvironment(t *testing.T) {
 	for function, read := range map[string]func(getenv func(string) string) error{
 		"AnalyzeFunction": func(getenv func(string) string) error { _, err := handler.ReadAnalyzeEnv(getenv); return err },
 		"NotifyFunction":  func(getenv func(string) string) error { _, err := handler.ReadNotifyEnv(getenv); return err },
+		"MaintenanceFunction": func(getenv func(string) string) error { _, err := handler.ReadMaintenanceEnv(getenv); return err },
 	} {
 		asked, set := map[string]bool{}, dig(properties(t, function), "Environment", "Variables").(object)
 		err := read(func(name string) string {
