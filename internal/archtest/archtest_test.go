@@ -92,7 +92,7 @@ var mayImport = map[string][]string{
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
-		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/fleet",
+		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/baseline", "internal/event", "internal/fleet",
 		"internal/predecode", "internal/table", "internal/table/bolt",
 	},
 
