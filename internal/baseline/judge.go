@@ -154,7 +154,7 @@ func (k *Keeper) baseline(h *host, ev *event.Event, c syscheck.Change, old *know
 	case file != nil && !differs(file, c.After): // more or less is known of it than was
 		now.changes = old.changes
 		return k.quiet(h, ev, c, []effect{between(c.Path, old, now)})
-	case h.state.First:
+	case h.state.First && (file == nil || !h.itself(c.Path)):
 		return k.first(h, ev, c, old)
 	case file == nil && !h.asked(c.Path) && (h.state.Epoch == ev.ID.Epoch || h.state.Epoch == 0):
 		return k.quiet(h, ev, c, []effect{between(c.Path, old, now)}) // its configuration speaks of more files
@@ -217,6 +217,18 @@ func believe(c *syscheck.Change, file *syscheck.Record) {
 	if file != nil && (c.After == nil || c.Before == nil || differs(file, c.After)) {
 		c.Before = file
 	}
+}
+
+// itself tells whether what is known of a path was told by the host itself, and isn't only that of its image.
+func (h *host) itself(path string) bool {
+	b := syscheck.Bucket(path)
+	_, late := h.overlay[b][path]
+	own := h.own.buckets[b]
+	if own == nil { // not looked at: the overlay knows it
+		return late
+	}
+	_, folded := own.records[path]
+	return late || folded
 }
 
 // maxNamed is how many files a message names.
