@@ -75,6 +75,18 @@ func (d *Digest) Remove(path string, r *Record) {
 	d.Files--
 }
 
+// Plus returns what stands for two sets together: of two that have no record in common, or of one and what Add and Remove made of an empty one since.
+func (d Digest) Plus(o Digest) Digest {
+	var carry uint64
+	for i := 24; i >= 0; i -= 8 {
+		var sum uint64
+		sum, carry = bits.Add64(binary.BigEndian.Uint64(d.Sum[i:]), binary.BigEndian.Uint64(o.Sum[i:]), carry)
+		binary.BigEndian.PutUint64(d.Sum[i:], sum)
+	}
+	d.Files += o.Files
+	return d
+}
+
 // DigestsType is the type of an event's text that [Digests] writes.
 const DigestsType = "digests"
 
@@ -90,6 +102,9 @@ type digestsJSON struct {
 
 // Add adds a record to its bucket.
 func (d *Digests) Add(path string, r *Record) { d[Bucket(path)].Add(path, r) }
+
+// Remove takes a record away from its bucket.
+func (d *Digests) Remove(path string, r *Record) { d[Bucket(path)].Remove(path, r) }
 
 // Files returns how many records there are.
 func (d *Digests) Files() (n int) {
