@@ -20,6 +20,7 @@ type syscheckCmd struct {
 		Accept baselineAcceptCmd `cmd:"" help:"Begin to count an agent's changes anew."`
 		Clear  baselineClearCmd  `cmd:"" help:"Forget an agent's baseline and its history."`
 	} `cmd:"" help:"What the server knows of an agent's files."`
+	Maintenance maintenanceCmd `cmd:"" help:"Windows in which changes are expected, and quiet."`
 }
 
 // Help adds what the flags don't say.
