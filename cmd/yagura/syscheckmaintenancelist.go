@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -126,17 +127,16 @@ func (c maintenanceListCmd) limit(all []listedWindow) (wanted []listedWindow, mo
 //	ID    For            On                                Next                     By
 //	p3mx  profile web    sun,wed 02:00 Europe/Zurich, 2h   2026-11-25 02:00:00 CET  ada@adm1
 func (s screen) windows(windows []listedWindow, schedules []listedSchedule, more int) error {
-	var open, ended, on [][]string
+	head := []string{"ID", "For", "Since", "Until", "Begun by", "Reason"}
+	open, ended, on := [][]string{head}, [][]string{head}, [][]string{{"ID", "For", "On", "Next", "By", "Reason"}}
 	for _, w := range windows {
-		row := []string{w.ID, shorten(hosts(w.Scope), 40), zoned(w.From), zoned(w.Until), shorten(printable(w.By), 30), shorten(printable(w.Reason), 60)}
 		switch w.State {
-		case stateWaiting:
-			row[3] = "scanned, or " + zoned(w.Last())
-			fallthrough
 		case stateOpen:
-			open = append(open, row)
+			open = append(open, row(w.ID, w.Scope, zoned(w.From), zoned(w.Until), w.By, w.Reason))
+		case stateWaiting:
+			open = append(open, row(w.ID, w.Scope, zoned(w.From), "scanned, or "+zoned(w.Last()), w.By, w.Reason))
 		default:
-			ended = append(ended, row)
+			ended = append(ended, row(w.ID, w.Scope, zoned(w.From), zoned(w.Until), w.By, w.Reason))
 		}
 	}
 	for _, l := range schedules {
@@ -145,37 +145,45 @@ func (s screen) windows(windows []listedWindow, schedules []listedSchedule, more
 		}
 		if l.State == stateOpen {
 			from := l.Open.Add(-time.Duration(l.Minutes) * time.Minute)
-			open = append(open, []string{l.ID, shorten(hosts(l.Scope), 40), zoned(from), zoned(l.Open), "schedule", shorten(printable(l.Reason), 60)})
+			open = append(open, row(l.ID, l.Scope, zoned(from), zoned(l.Open), "schedule", l.Reason))
 		}
-		next := ""
-		if !l.Next.IsZero() {
-			next = zoned(l.Next)
-		}
-		on = append(on, []string{l.ID, shorten(hosts(l.Scope), 40), printable(when(l.Schedule)), next, shorten(printable(l.By), 30), shorten(printable(l.Reason), 60)})
+		on = append(on, row(l.ID, l.Scope, when(l.Schedule), next(l), l.By, l.Reason))
 	}
-	for _, part := range []struct {
-		title string
-		head  []string
-		rows  [][]string
-	}{
-		{"OPEN", []string{"ID", "For", "Since", "Until", "Begun by", "Reason"}, open},
-		{"SCHEDULED", []string{"ID", "For", "On", "Next", "By", "Reason"}, on},
-		{"ENDED", []string{"ID", "For", "Since", "Until", "Begun by", "Reason"}, ended},
-	} {
-		if len(part.rows) == 0 {
-			continue
-		}
-		fmt.Fprintln(s.out, s.paint(yellow, part.title))
-		if err := s.grid(append([][]string{part.head}, part.rows...), -1, nil); err != nil {
-			return err
-		}
-		fmt.Fprintln(s.out)
+	if err := errors.Join(s.section("OPEN", open), s.section("SCHEDULED", on), s.section("ENDED", ended)); err != nil {
+		return err
 	}
 	note := meaning
 	if more > 0 {
 		note = fmt.Sprintf("%s that ended before; -n 0 shows them.\n%s", count(more, "more window"), note)
 	}
 	_, err := fmt.Fprintln(s.out, s.paint(grey, note))
+	return err
+}
+
+// row makes a row of what may come from outside.
+func row(id string, scope maintenance.Scope, from, until, by, reason string) []string {
+	return []string{id, shorten(hosts(scope), 40), printable(from), until, shorten(printable(by), 30), shorten(printable(reason), 60)}
+}
+
+func next(l listedSchedule) string {
+	if l.Next.IsZero() {
+		return ""
+	}
+	return zoned(l.Next)
+}
+
+// section writes a table under a title, unless it has only its head.
+func (s screen) section(title string, rows [][]string) error {
+	if len(rows) == 1 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(s.out, s.paint(yellow, title)); err != nil {
+		return err
+	}
+	if err := s.grid(rows, -1, nil); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(s.out)
 	return err
 }
 
