@@ -29,6 +29,8 @@ func TestSigns(t *testing.T) {
 		{"that installs", []maintenance.Sign{sign("", "install", "-1s"), sign("i-1", "begin", "0s"), sign("i-1", "end", "10m")}, []string{"0s", "26h10m"}},
 		{"that is told to be over", []maintenance.Sign{
 			sign("", "install", "-1s"), sign("i-1", "begin", "0s"), sign("i-1", "end", "10m"), sign("i-1", "closed", "20m")}, []string{"0s", "10m"}},
+		{"that was told to be over before it was known to install", []maintenance.Sign{
+			sign("i-1", "begin", "0s"), sign("i-1", "closed", "10m"), sign("", "install", "20m")}, []string{"0s", "10m"}},
 		{"that only looks", []maintenance.Sign{sign("", "scan", "-1s"), sign("i-1", "begin", "0s"), sign("i-1", "end", "10m")}, nil},
 		{"without an end", []maintenance.Sign{sign("i-1", "begin", "0s")}, []string{"0s", "6h"}},
 		{"without an end, that installs", []maintenance.Sign{sign("", "install", "5m"), sign("i-1", "begin", "0s")}, []string{"0s", "32h"}},
