@@ -51,7 +51,7 @@ func (h *host) upgraded(path string) *edit {
 
 // plantedEdits are the intruder's. No two on one host touch the same path.
 var plantedEdits = []planted{
-	{what: "ssh is a trojan from the very moment of its upgrade", hosts: []int{1}, path: upgradedBinary, sum: sum("trojan 1"), do: func(h *host) []edit {
+	{what: "openssl is a trojan from the very moment of its upgrade", hosts: []int{1}, path: upgradedBinary, sum: sum("trojan 1"), do: func(h *host) []edit {
 		e := h.upgraded(upgradedBinary)
 		e.after, e.make, e.pkg = nil, trojan("trojan 1"), nil
 		return nil
@@ -102,8 +102,8 @@ var plantedEdits = []planted{
 
 // The programs that the recorded night upgrades, and intruders replace at that moment.
 const (
-	upgradedBinary = "/usr/bin/ssh"
-	upgradedOther  = "/usr/sbin/sshd"
+	upgradedBinary = "/usr/bin/openssl"
+	upgradedOther  = "/usr/bin/rsync"
 )
 
 // keptPaths are those that a smaller night must not leave out.
