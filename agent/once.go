@@ -14,24 +14,26 @@ import (
 	"github.com/yagura-hids/yagura/agent/program"
 	"github.com/yagura-hids/yagura/agent/rootcheck"
 	"github.com/yagura-hids/yagura/agent/syscheck"
+	buckets "github.com/yagura-hids/yagura/internal/syscheck"
 	"github.com/yagura-hids/yagura/rules"
 )
 
 type syscheckCmd struct {
 	places
-	socket             string
-	once, fast, resend bool
+	socket     string
+	once, fast bool
+	resend     string
 }
 
 const syscheckHelp = `What changed since the last time is kept in the spool, and sent when the agent runs. The first time all files are recorded. When an image
 is made, this saves its instances the reading: they send what the image has, and look for differences.
-With --resend the running agent tells again what it knows of all files, for a server that has lost its baseline; no file is looked at.`
+With --resend the running agent tells again what it knows of files, for a server that knows something else; no file is looked at.`
 
 func (c *syscheckCmd) Flags(f *flag.FlagSet) {
 	c.places.flags(f)
 	onceFlag(f, &c.once)
 	socketFlag(f, &c.socket)
-	f.BoolVar(&c.resend, "resend", false, "have the running agent tell again what it knows of all files")
+	f.StringVar(&c.resend, "resend", "", "have the running agent tell again what it knows of all files, or of those in some `buckets`: all, or 17,200")
 	f.BoolVar(&c.fast, "fast", false, "as fast as the machine can, for images; else within the budget of the configuration")
 }
 
@@ -40,8 +42,12 @@ func onceFlag(f *flag.FlagSet, into *bool) {
 }
 
 func (c *syscheckCmd) Run(ctx context.Context) (err error) {
-	if c.resend {
-		return agentd.AskResend(ctx, c.socket)
+	if c.resend != "" {
+		list, err := buckets.ParseBuckets(c.resend)
+		if err != nil {
+			return self.WrongCall("syscheck", "--resend: %w", err)
+		}
+		return agentd.AskResend(ctx, c.socket, list)
 	}
 	if !c.once {
 		return self.WrongCall("syscheck", "--once or --resend is missing: the running agent looks by its schedule")

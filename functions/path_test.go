@@ -154,7 +154,7 @@ func (p *path) drain(t testing.TB) {
 // table returns the tables, past the proxy.
 func (p *path) table() *dynamo.Table {
 	_, at, _ := p.Clients()
-	names := map[string]string{"alerts": p.Names["AlertsTable"], "state": p.Names["StateTable"]}
+	names := map[string]string{"alerts": p.Names["AlertsTable"], "state": p.Names["StateTable"], "fleet": p.Names["FleetTable"]}
 	return dynamo.New(dynamodb.NewFromConfig(at), dynamo.Options{Name: func(s string) string { return names[s] }})
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/yagura-hids/yagura/agent/syscheck"
 	"github.com/yagura-hids/yagura/internal/codec"
 	"github.com/yagura-hids/yagura/internal/event"
+	checksum "github.com/yagura-hids/yagura/internal/syscheck"
 )
 
 // strange is what people write into tags, more than a batch may hold.
@@ -327,31 +328,46 @@ func TestAskResend(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.append("etc/hosts", "127.0.0.1 localhost\n")
+	h.append("etc/motd", "welcome\n")
+	bucket, other := checksum.Bucket(h.path("etc/hosts")), checksum.Bucket(h.path("etc/motd"))
 	conf := h.follow("log")
 	conf.Syscheck = syscheck.Config{
 		Directories: []syscheck.Directory{{Path: h.path("etc"), Check: syscheck.Size | syscheck.SHA256, Recursion: -1}}, CPU: 100,
 		Schedule: syscheck.Schedule{OnStart: true, Every: time.Hour, At: -1},
 	}
 	h.start(conf)
-	baselines := func() (n int) {
+	told := func(what string) (n int) {
 		h.up.mu.Lock()
 		defer h.up.mu.Unlock()
 		for _, b := range h.up.batches {
 			for _, ev := range b.Events {
-				if ev.Kind == event.Syscheck && strings.Contains(ev.Text, `"type":"baseline"`) {
+				if ev.Kind == event.Syscheck && strings.Contains(ev.Text, `"type":"`+what+`"`) {
 					n++
 				}
 			}
 		}
 		return n
 	}
-	h.until("a first scan", func() bool { return baselines() == 1 })
+	baselines, digests := func() int { return told("baseline") }, func() int { return told("digests") }
+	h.until("a first scan", func() bool { return baselines() == 2 })
 	h.until("the socket", func() bool { _, err := agentd.Ask(context.Background(), h.path("sock")); return err == nil })
-	if err := agentd.AskResend(context.Background(), h.path("sock")); err != nil {
+	resend := func(buckets ...int) error { return agentd.AskResend(context.Background(), h.path("sock"), buckets) }
+	if err := resend(); err != nil {
 		t.Fatal(err)
 	}
-	h.until("all of it again", func() bool { return baselines() == 2 })
+	h.until("all of it again", func() bool { return baselines() == 4 })
+	want := 5
+	if other == bucket {
+		want = 6
+	}
+	if err := resend(bucket); err != nil {
+		t.Fatal(err)
+	}
+	h.until("one bucket of it again", func() bool { return baselines() == want && digests() == 4 })
+	if err := resend(256); err == nil {
+		t.Error("a bucket that there isn't is told again")
+	}
 
 	h.agent.Reload(context.Background(), h.follow("log"))
-	h.until("the end of it", func() bool { return agentd.AskResend(context.Background(), h.path("sock")) != nil })
+	h.until("the end of it", func() bool { return resend() != nil })
 }

@@ -13,7 +13,7 @@ import (
 // fit makes of what a host tells of itself what a batch may hold: long texts are cut, and of too many labels the last by name are left out.
 // Tags and labels are written by people.
 func fit(h event.Agent) event.Agent {
-	for _, text := range []*string{&h.Name, &h.OS, &h.Instance, &h.Account, &h.Profile} {
+	for _, text := range []*string{&h.Name, &h.OS, &h.Instance, &h.Image, &h.Account, &h.Profile} {
 		*text = fitText(*text)
 	}
 	h.Addresses = slices.Clone(h.Addresses[:min(len(h.Addresses), codec.MaxDetails)])

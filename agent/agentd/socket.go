@@ -10,9 +10,12 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
 // ErrNotRunning is returned by Ask if no agent listens there.
@@ -23,7 +26,9 @@ const askTimeout = 5 * time.Second
 // The words that may be said to an agent's socket, each in a line.
 const (
 	wordStatus = "status" // the answer is a Status
-	wordResend = "resend" // the answer is an answer
+	wordResend = "resend" // and a blank, and which buckets; the answer is an answer
+
+	maxSaid = 2048
 )
 
 // answer is what an agent says to what is done for an asker.
@@ -63,17 +68,22 @@ func (a *Agent) Serve(ctx context.Context, path string) error {
 func (a *Agent) answer(ctx context.Context, conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(a.opts.Now().Add(askTimeout))
-	word, err := bufio.NewReader(io.LimitReader(conn, 100)).ReadString('\n')
+	word, err := bufio.NewReader(io.LimitReader(conn, maxSaid)).ReadString('\n')
 	if err != nil {
 		return
 	}
 	var out any = answer{Error: "unknown word"}
-	switch word[:len(word)-1] {
+	word, rest, _ := strings.Cut(strings.TrimSuffix(word, "\n"), " ")
+	switch word {
 	case wordStatus:
 		out = a.Status()
 	case wordResend:
 		out = answer{}
-		if err := a.resend(ctx); err != nil {
+		buckets, err := syscheck.ParseBuckets(rest)
+		if err == nil {
+			err = a.Resend(ctx, buckets)
+		}
+		if err != nil {
 			out = answer{Error: err.Error()}
 		}
 		_ = conn.SetDeadline(a.opts.Now().Add(askTimeout))
@@ -81,15 +91,15 @@ func (a *Agent) answer(ctx context.Context, conn net.Conn) {
 	_ = json.NewEncoder(conn).Encode(out)
 }
 
-// resend tells again what is known of all files.
-func (a *Agent) resend(ctx context.Context) error {
+// Resend tells again what is known of all files in these buckets, of all files if there are none, and returns when that is in the spool.
+func (a *Agent) Resend(ctx context.Context, buckets []int) error {
 	a.mu.Lock()
 	s := a.syscheck
 	a.mu.Unlock()
 	if s == nil {
 		return errors.New("no file is watched")
 	}
-	return s.Resend(ctx, nil)
+	return s.Resend(ctx, buckets)
 }
 
 // Ask returns the status of the agent that listens at path.
@@ -101,10 +111,10 @@ func Ask(ctx context.Context, path string) (Status, error) {
 	return s, err
 }
 
-// AskResend has the agent that listens at path tell again what it knows of all files, and returns when that is in its spool.
-func AskResend(ctx context.Context, path string) error {
+// AskResend has the agent that listens at path do what Resend does.
+func AskResend(ctx context.Context, path string, buckets []int) error {
 	var out answer
-	if err := say(ctx, path, wordResend, &out); err != nil {
+	if err := say(ctx, path, wordResend+" "+syscheck.FormatBuckets(buckets), &out); err != nil {
 		return err
 	}
 	if out.Error != "" {

@@ -89,13 +89,13 @@ func (h *Host) instance(ctx context.Context) {
 		return
 	}
 	h.ID, h.Region = doc.InstanceID, doc.Region
-	h.agent.Instance, h.agent.Account = doc.InstanceID, doc.AccountID
+	h.agent.Instance, h.agent.Account, h.agent.Image = doc.InstanceID, doc.AccountID, doc.ImageID
 }
 
 // Refresh looks up what may change: addresses and tags. What can't be told at the moment stays as it was.
 func (h *Host) Refresh(ctx context.Context) {
 	list := addresses()
-	account, tags, err := h.metadata(ctx)
+	told, tags, err := h.metadata(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(list) > 0 {
@@ -104,27 +104,27 @@ func (h *Host) Refresh(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	h.agent.Account = account
+	h.agent.Account, h.agent.Image = told.Account, told.Image
 	h.tags = tags
 }
 
-// metadata returns what EC2 tells of an instance beside its id.
-func (h *Host) metadata(ctx context.Context) (account string, tags map[string]string, err error) {
+// metadata returns what EC2 tells of an instance beside its id: its account, its image, its tags.
+func (h *Host) metadata(ctx context.Context) (told event.Agent, tags map[string]string, err error) {
 	if h.service == nil {
-		return "", nil, nil
+		return event.Agent{}, nil, nil
 	}
 	h.mu.Lock()
-	account = h.agent.Account
+	told = h.agent
 	h.mu.Unlock()
-	if account == "" {
+	if told.Account == "" {
 		doc, err := h.service.document(ctx)
 		if err != nil {
-			return "", nil, err
+			return event.Agent{}, nil, err
 		}
-		account = doc.AccountID
+		told.Account, told.Image = doc.AccountID, doc.ImageID
 	}
 	tags, err = h.service.tags(ctx)
-	return account, tags, err
+	return told, tags, err
 }
 
 // SetConfig takes over what a configuration says of the host: its labels and its profiles.
@@ -133,6 +133,9 @@ func (h *Host) SetConfig(labels map[string]string, profiles []string) {
 	defer h.mu.Unlock()
 	h.labels, h.agent.Profile = labels, strings.Join(profiles, ",")
 }
+
+// imageLabel is the label that names the image that a host was made from, where there is no EC2 to tell.
+const imageLabel = "image"
 
 // Agent looks up what may have changed and returns what batches say of the host. Its labels are the operator's, and tag:NAME for each tag.
 func (h *Host) Agent(ctx context.Context) event.Agent {
@@ -148,6 +151,9 @@ func (h *Host) Agent(ctx context.Context) event.Agent {
 	}
 	for name, value := range h.tags {
 		a.Labels["tag:"+name] = value
+	}
+	if !h.EC2 {
+		a.Image = h.labels[imageLabel]
 	}
 	return a
 }

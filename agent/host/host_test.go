@@ -28,7 +28,7 @@ type metadata struct {
 	v1    int // questions without a token
 }
 
-const document = `{"accountId":"123456789012","region":"eu-central-1","instanceId":"i-0123456789abcdef0","privateIp":"192.0.2.7"}`
+const document = `{"accountId":"123456789012","region":"eu-central-1","instanceId":"i-0123456789abcdef0","imageId":"ami-0fedcba9876543210","privateIp":"192.0.2.7"}`
 
 func serve(t *testing.T) *metadata {
 	m := &metadata{t: t}
@@ -117,18 +117,18 @@ func TestInstance(t *testing.T) {
 	}
 	a := h.Agent(t.Context())
 	name, err := os.Hostname()
-	if err != nil || a.Name != name || a.Instance != h.ID || a.Account != "123456789012" || a.Labels != nil ||
+	if err != nil || a.Name != name || a.Instance != h.ID || a.Account != "123456789012" || a.Labels != nil || a.Image != "ami-0fedcba9876543210" ||
 		a.OS != runtime.GOOS+"/"+runtime.GOARCH+" Amazon Linux 2023" {
 		t.Errorf("%+v, %v", a, err)
 	}
 	m.set(func() { m.tags = map[string]string{"Name": "web 1", "team": "blue"} })
-	h.SetConfig(map[string]string{"zone": "a"}, []string{"web", "db"})
+	h.SetConfig(map[string]string{"zone": "a", "image": "mine"}, []string{"web", "db"})
 	a = h.Agent(t.Context())
-	if len(a.Labels) != 3 || a.Labels["zone"] != "a" || a.Labels["tag:Name"] != "web 1" || a.Labels["tag:team"] != "blue" || a.Profile != "web,db" {
+	if len(a.Labels) != 4 || a.Labels["zone"] != "a" || a.Image != "ami-0fedcba9876543210" || a.Labels["tag:Name"] != "web 1" || a.Labels["tag:team"] != "blue" || a.Profile != "web,db" {
 		t.Errorf("%+v", a)
 	}
 	m.set(func() { m.tags = map[string]string{} })
-	if a = h.Agent(t.Context()); len(a.Labels) != 1 {
+	if a = h.Agent(t.Context()); len(a.Labels) != 2 {
 		t.Errorf("%+v", a)
 	}
 	if m.v1 != 0 {
@@ -155,7 +155,7 @@ func TestInstanceInTrouble(t *testing.T) {
 			if h.ID != "i-0123456789abcdef0" || h.Region != "" || len(said) != 1 || !strings.Contains(said[0], "IMDSv2") || m.v1count() != 0 {
 				t.Errorf("%+v, said %q, %d questions without a token", h, said, m.v1count())
 			}
-			if a := h.Agent(t.Context()); a.Account != "" || a.Instance != h.ID {
+			if a := h.Agent(t.Context()); a.Account != "" || a.Image != "" || a.Instance != h.ID {
 				t.Errorf("%+v", a)
 			}
 			if strings.HasPrefix(name, "slow") {
@@ -165,7 +165,7 @@ func TestInstanceInTrouble(t *testing.T) {
 			if name == "only version 1" { // the SDK asks no more for a token that there never was
 				return
 			}
-			if a := h.Agent(t.Context()); a.Account != "123456789012" || a.Labels["tag:x"] != "y" {
+			if a := h.Agent(t.Context()); a.Account != "123456789012" || a.Image != "ami-0fedcba9876543210" || a.Labels["tag:x"] != "y" {
 				t.Errorf("%+v", a)
 			}
 		})
@@ -188,7 +188,11 @@ func TestElsewhere(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	a := h.Agent(t.Context())
-	if a.Instance != "" || len(a.Addresses) > 8 || slices.Contains(a.Addresses, "127.0.0.1") || a.OS != "linux/"+runtime.GOARCH+" Linux" {
+	if a.Instance != "" || a.Image != "" || len(a.Addresses) > 8 || slices.Contains(a.Addresses, "127.0.0.1") || a.OS != "linux/"+runtime.GOARCH+" Linux" {
+		t.Errorf("%+v", a)
+	}
+	h.SetConfig(map[string]string{"image": "debian-12-web"}, nil)
+	if a := h.Agent(t.Context()); a.Image != "debian-12-web" {
 		t.Errorf("%+v", a)
 	}
 	xen := host.Options{IMDS: m.url, HTTP: &http.Client{Timeout: time.Millisecond}, Root: root(t, map[string]string{"sys/hypervisor/uuid": "ec2e1916-9099-7caf-fd21-012345abcdef", "etc/machine-id": "x"})}

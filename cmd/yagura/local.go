@@ -106,7 +106,7 @@ func (c localCmd) Run(ctx context.Context) (err error) {
 		c.say(c.welcome(conf, set, watched, try, door))
 	case <-ctx.Done():
 	}
-	stats, err := local.Run(ctx, c.runOptions(local.Options{Store: store, Source: source}, conf, set))
+	stats, err := local.Run(ctx, c.runOptions(local.Options{Store: store, Source: source, Ask: newAsker(ctx, sp.Agent(), agent, store).ask}, conf, set))
 	if err = errors.Join(err, ended()); err == nil {
 		c.say(fmt.Sprintf("\nstopped: %s, %s in %s; start it again and it goes on where it stopped\n", count(stats.Lines, "line"),
 			count(stats.Alerts, "alert"), stats.Elapsed.Round(time.Second)))

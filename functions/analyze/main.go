@@ -14,7 +14,10 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/analysis"
 	"github.com/yagura-hids/yagura/internal/analysisd"
+	"github.com/yagura-hids/yagura/internal/fleet"
 	"github.com/yagura-hids/yagura/internal/handler"
+	"github.com/yagura-hids/yagura/internal/resend"
+	"github.com/yagura-hids/yagura/internal/resend/ssm"
 	"github.com/yagura-hids/yagura/internal/ruleset"
 	"github.com/yagura-hids/yagura/internal/setaside"
 	"github.com/yagura-hids/yagura/internal/table/dynamo"
@@ -50,6 +53,9 @@ func wire(ctx context.Context, log *slog.Logger) (*handler.Analyze, error) {
 	}
 	engine := analysis.New(set, analysis.Options{LogLevel: env.AlertLevel, MailLevel: env.MailLevel, NameActions: true})
 	tables := dynamo.New(dynamodb.NewFromConfig(cfg), dynamo.Options{Name: env.TableName})
-	daemon := analysisd.New(analysisd.Options{Engine: engine, Table: tables, Now: time.Now, Keep: env.Keep})
+	hosts := resend.Hosts{Instance: ssm.New(cfg, env.ResendDocument).Ask, Fleet: fleet.New(tables, fleet.Options{})}
+	daemon := analysisd.New(analysisd.Options{
+		Engine: engine, Table: tables, Now: time.Now, Keep: env.Keep, Ask: hosts.Ask, Report: func(msg string) { log.Warn(msg) },
+	})
 	return &handler.Analyze{Daemon: daemon, SetAside: setaside.New(cfg, env.FailureBucket).Put, Health: set.Overruns, Log: log}, nil
 }

@@ -1,8 +1,8 @@
 // Package analysisd runs the engine over a table that many share, as OSSEC's daemon of that name runs it over its memory.
 //
-//	events ─► Sort ─► engine ─► alerts ──┐
-//	                   ▲  └─► changed ───┴─► one Commit for some events: all of it is stored, or nothing
-//	                   └───── items ◄─── table
+//	events ─► Sort ─► baseline ─► engine ─► alerts ──┐
+//	                     ▲ └────────▲ └───► changed ─┴─► one Commit for some events: all of it is stored, or nothing
+//	                     └──────────┴─────── items ◄─── table
 //
 // If somebody else changed an item meanwhile, nothing is stored, and those events are judged again with what the table has now. So each
 // verdict that is ever stored was right when it was, a killed run leaves no half of one, and doing a run again changes nothing.
@@ -18,6 +18,7 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/baseline"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/statestore"
 	"github.com/yagura-hids/yagura/internal/table"
@@ -28,16 +29,24 @@ type Options struct {
 	Engine *analysis.Engine
 	Table  table.Table
 	Now    func() time.Time   // when alerts and items are to be deleted is told by this clock
-	Keep   time.Duration      // how long alerts are kept; 0 for ever
+	Keep   time.Duration      // how long alerts, and the history of files, are kept; 0 for ever
 	Alert  func(*event.Alert) // is told of each alert that was stored; nil for nobody
+	Ask    Ask                // has agents tell again what is in some buckets; nil for nobody
+	Report func(msg string)   // tells of trouble by which no event is lost; nil for nothing
 	// Wait waits before events are judged again, because of so many conflicts in a row; its error ends that. nil waits up to 5 ms, 10 ms … 3 s.
 	Wait func(ctx context.Context, conflicts int) error
 }
+
+// Ask has an agent tell again what is in some buckets of its baseline. What it can't do by the end of ctx is done after the agent's next scan,
+// which finds the same difference.
+type Ask func(ctx context.Context, a baseline.Ask) error
 
 // Daemon judges events and stores what follows. It's not for concurrent use.
 type Daemon struct {
 	opts  Options
 	state *statestore.State
+	files *baseline.Keeper
+	asks  []baseline.Ask // which follow from what is stored
 }
 
 // Result sums up a run.
@@ -56,6 +65,9 @@ func New(opts Options) *Daemon {
 	}
 	if opts.Alert == nil {
 		opts.Alert = func(*event.Alert) {}
+	}
+	if opts.Report == nil {
+		opts.Report = func(string) {}
 	}
 	return &Daemon{opts: opts}
 }
@@ -84,6 +96,8 @@ const maxItems = 20_000
 func (d *Daemon) Run(ctx context.Context, batch []*event.Event) (r Result, err error) {
 	analysis.Sort(batch)
 	d.state = statestore.New(ctx, d.opts.Table, statestore.Options{Now: d.opts.Now})
+	d.files = baseline.New(ctx, d.opts.Table, baseline.Options{Now: d.opts.Now, Keep: d.opts.Keep, Ask: func(a baseline.Ask) { d.asks = append(d.asks, a) }})
+	defer func() { d.finish(ctx, err) }()
 	for len(batch) > 0 {
 		n, err := d.step(ctx, batch, &r)
 		if err != nil {
@@ -93,6 +107,38 @@ func (d *Daemon) Run(ctx context.Context, batch []*event.Event) (r Result, err e
 		batch = batch[n:]
 	}
 	return r, nil
+}
+
+// askWithin is how long a run asks agents at most: events wait meanwhile.
+const askWithin = 10 * time.Second
+
+// finish does what follows from what is stored, and is done by a later run as well: it fails nothing.
+func (d *Daemon) finish(ctx context.Context, failed error) {
+	asks := d.asks
+	d.asks = nil
+	if d.opts.Ask != nil {
+		d.ask(ctx, asks)
+	}
+	if failed != nil { // because of the table, or the time: no good moment
+		return
+	}
+	if err := d.files.Fold(ctx); err != nil {
+		d.opts.Report(fmt.Sprintf("fold the journals of baselines: %v; a later run does it", err))
+	}
+}
+
+func (d *Daemon) ask(ctx context.Context, asks []baseline.Ask) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	for i, a := range asks {
+		if err := d.opts.Ask(ctx, a); err != nil {
+			d.opts.Report(fmt.Sprintf("ask agent %s to tell again what is in buckets %v: %v; after its next scan it is asked again", a.AgentID, a.Buckets, err))
+		}
+		if rest := len(asks) - i - 1; ctx.Err() != nil && rest > 0 {
+			d.opts.Report(fmt.Sprintf("%d more agents were to be asked, and there is no time; after their next scans they are", rest))
+			return
+		}
+	}
 }
 
 // chunk is what some events come to.
@@ -125,6 +171,7 @@ func (d *Daemon) step(ctx context.Context, batch []*event.Event, r *Result) (int
 		}
 		r.Conflicts++
 		d.state.Forget()
+		d.files.Forget()
 		if err := d.opts.Wait(ctx, try); err != nil {
 			return 0, err
 		}
@@ -140,7 +187,11 @@ func (d *Daemon) judge(ctx context.Context, batch []*event.Event) (c chunk, err 
 		if err := ctx.Err(); err != nil {
 			return c, fmt.Errorf("analyse event %s: %w", ev.ID, err)
 		}
-		v, err := d.opts.Engine.Analyze(ev, d.state)
+		judged, err := d.files.Judge(ev)
+		if err != nil {
+			return c, fmt.Errorf("compare event %s with the baseline: %w", ev.ID, err)
+		}
+		v, err := d.opts.Engine.Analyze(judged, d.state)
 		if err != nil {
 			return c, fmt.Errorf("analyse event %s: %w", ev.ID, err)
 		}
@@ -151,19 +202,25 @@ func (d *Daemon) judge(ctx context.Context, batch []*event.Event) (c chunk, err 
 		if v.Alert != nil {
 			c.alerts = append(c.alerts, v.Alert)
 		}
-		if len(c.alerts)+d.state.Changed() >= enough {
+		if len(c.alerts)+d.state.Changed()+d.files.Changed() >= enough || d.files.Full() {
 			break
 		}
 	}
 	return c, nil
 }
 
-// commit stores what a chunk came to. Alerts that are stored already are left as they are.
+// commit stores what a chunk came to: alerts, state, baselines, in this order if it takes several commits. So what is judged again since a run was
+// cut off between them finds the baseline as it was. Alerts that are stored already are left as they are.
 func (d *Daemon) commit(ctx context.Context, c *chunk, r *Result) error {
 	items, err := d.state.Ops()
 	if err != nil {
 		return err
 	}
+	files, err := d.files.Ops()
+	if err != nil {
+		return err
+	}
+	items = append(items, files...)
 	alerts := slices.Clone(c.alerts)
 	ops := make([]table.Op, len(alerts), len(alerts)+len(items))
 	for i, a := range alerts {
@@ -191,6 +248,7 @@ func (d *Daemon) commit(ctx context.Context, c *chunk, r *Result) error {
 		ops, alerts = ops[n:], alerts[stored:]
 	}
 	d.state.Committed()
+	d.files.Committed()
 	return nil
 }
 

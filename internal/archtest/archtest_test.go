@@ -56,6 +56,8 @@ var mayImport = map[string][]string{
 	"internal/maintenance":             {"internal/event", "internal/fleet", "internal/table"},
 	"internal/baseline":                {"internal/event", "internal/fleet", "internal/maintenance", "internal/prevalence", "internal/syscheck", "internal/table"},
 	"internal/analysisd":               {"internal/alertstore", "internal/analysis", "internal/baseline", "internal/event", "internal/statestore", "internal/table"},
+	"internal/resend":                  {"internal/baseline", "internal/fleet", "internal/syscheck"},
+	"internal/resend/ssm":              {"internal/baseline", "internal/syscheck"},
 
 	// what runs on a host: it ships lines and judges none
 	"agent/logcollector": {"internal/event"},
@@ -66,6 +68,7 @@ var mayImport = map[string][]string{
 	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/agentd": {
 		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/sender", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
+		"internal/syscheck",
 	},
 	"agent/central": {"agent/config"},
 	"agent/host":    {"internal/event"},
@@ -92,7 +95,7 @@ var mayImport = map[string][]string{
 
 	// the home on one machine, which is given the engine as a function
 	"internal/local": {
-		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/event", "internal/fleet",
+		"agent/logcollector", "agent/spool", "internal/alertlog", "internal/alertstore", "internal/analysis", "internal/baseline", "internal/event", "internal/fleet",
 		"internal/predecode", "internal/table", "internal/table/bolt",
 	},
 

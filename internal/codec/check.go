@@ -69,7 +69,7 @@ func checkHead(b *event.Batch) error {
 	if len(a.Addresses) > MaxDetails || len(a.Labels) > MaxDetails {
 		return fmt.Errorf("%d addresses and %d labels, %d of each are allowed: %w", len(a.Addresses), len(a.Labels), MaxDetails, ErrTooLarge)
 	}
-	list := append([]string{a.Name, a.OS, a.Instance, a.Account, a.Profile, b.Version, b.Config}, a.Addresses...)
+	list := append([]string{a.Name, a.OS, a.Instance, a.Image, a.Account, a.Profile, b.Version, b.Config}, a.Addresses...)
 	for name, value := range a.Labels {
 		list = append(list, name, value)
 	}

@@ -92,7 +92,7 @@ func TestOtherWriters(t *testing.T) {
 		1: "web1", 2: want.Epoch, 4: "1.2.3", 5: "abc123", 6: 7, 7: want.Sent.UnixNano(),
 		3: map[int]any{
 			1: want.Agent.Name, 2: want.Agent.Addresses, 3: want.Agent.OS, 4: want.Agent.Instance, 5: want.Agent.Account, 6: "web",
-			7: want.Agent.Labels,
+			7: want.Agent.Labels, 8: want.Agent.Image, 99: "what a later program tells of an agent",
 		},
 		8: 4, 9: 41, 10: 0, 11: varints(0, 0, -1-43-1), 12: 1,
 		13: varints(ns(0), ns(1)-ns(0), ns(2)-ns(1), ns(3)-ns(2)), 14: varints(utc, 0, india, -india),
@@ -111,20 +111,27 @@ func TestOtherWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustEqual(t, got, want)
-		want.Events[3].Priority = 0
+		want.Events[3].Priority, want.Agent.Image = 0, ""
 	}
 }
 
-// A batch without priorities has the bytes that it had before there were any.
+// A batch without priorities, of an agent without an image, has the bytes that it had before there were any.
 func TestNoPriorities(t *testing.T) {
 	b := sample()
-	b.Events[3].Priority = 0
+	b.Events[3].Priority, b.Agent.Image = 0, ""
 	var m map[int]cbor.RawMessage
 	if err := cbor.Unmarshal(raw(t, b), &m); err != nil {
 		t.Fatal(err)
 	}
 	if _, there := m[20]; there || m[19] == nil {
 		t.Errorf("keys %v, want 19 and no 20", slices.Collect(maps.Keys(m)))
+	}
+	var agent map[int]any
+	if err := cbor.Unmarshal(m[3], &agent); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := agent[8]; there || len(agent) != 7 {
+		t.Errorf("of the agent: keys %v, want 1 to 7", slices.Collect(maps.Keys(agent)))
 	}
 }
 

@@ -23,7 +23,7 @@ func sample() *event.Batch {
 		AgentID: "web1", Epoch: 0xfeed_0000_0000_beef,
 		Agent: event.Agent{
 			Name: "web1.example.com", Addresses: []string{"192.0.2.7", "2001:db8::7"}, OS: "linux/arm64 Debian GNU/Linux 12",
-			Instance: "i-0123456789abcdef0", Account: "123456789012", Profile: "web", Labels: map[string]string{"env": "prod", "größe": "櫓"},
+			Instance: "i-0123456789abcdef0", Image: "ami-0fedcba9876543210", Account: "123456789012", Profile: "web", Labels: map[string]string{"env": "prod", "größe": "櫓"},
 		},
 		Version: "1.2.3", Config: "abc123", Dropped: 7, Sent: noon.Add(time.Second),
 	}

@@ -43,6 +43,7 @@ type packedAgent struct {
 	Account   string            `cbor:"5,keyasint,omitempty"`
 	Profile   string            `cbor:"6,keyasint,omitempty"`
 	Labels    map[string]string `cbor:"7,keyasint,omitempty"`
+	Image     string            `cbor:"8,keyasint,omitempty"`
 }
 
 // How far a seq is expected to be from the one before.
@@ -58,7 +59,7 @@ func pack(b *event.Batch) *packed {
 		Count: uint64(len(b.Events)), First: b.Events[0].ID.Seq, Unit: unit(b.Events),
 	}
 	if a := b.Agent; !empty(&a) {
-		p.Agent = &packedAgent{a.Name, a.Addresses, a.OS, a.Instance, a.Account, a.Profile, a.Labels}
+		p.Agent = &packedAgent{a.Name, a.Addresses, a.OS, a.Instance, a.Account, a.Profile, a.Labels, a.Image}
 	}
 	if !b.Sent.IsZero() {
 		sent := b.Sent.UnixNano()
@@ -73,7 +74,7 @@ func pack(b *event.Batch) *packed {
 
 // empty tells whether nothing is known of an agent.
 func empty(a *event.Agent) bool {
-	return a.Name == "" && a.OS == "" && a.Instance == "" && a.Account == "" && a.Profile == "" && len(a.Addresses) == 0 && len(a.Labels) == 0
+	return a.Name == "" && a.OS == "" && a.Instance == "" && a.Image == "" && a.Account == "" && a.Profile == "" && len(a.Addresses) == 0 && len(a.Labels) == 0
 }
 
 // unit returns the coarsest unit in which all times are whole.
@@ -208,6 +209,7 @@ func (p *packed) unpack(version byte) (*event.Batch, error) {
 	if a := p.Agent; a != nil {
 		b.Agent = event.Agent{
 			Name: a.Name, Addresses: a.Addresses, OS: a.OS, Instance: a.Instance, Account: a.Account, Profile: a.Profile, Labels: a.Labels,
+			Image: a.Image,
 		}
 	}
 	if p.Sent != nil {

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
 
 // builder makes a template's resources in the parts.
@@ -26,13 +28,14 @@ type builder struct {
 	s3       *s3.Client
 	sns      *sns.Client
 	sqs      *sqs.Client
+	ssm      *ssm.Client
 }
 
 func newBuilder(s *Stack, in *scope, shards int) *builder {
 	streams, tables, other := s.Clients()
 	return &builder{
 		stack: s, scope: in, shards: shards, kinesis: kinesis.NewFromConfig(streams), dynamodb: dynamodb.NewFromConfig(tables),
-		s3: s3.NewFromConfig(other), sns: sns.NewFromConfig(other), sqs: sqs.NewFromConfig(other),
+		s3: s3.NewFromConfig(other), sns: sns.NewFromConfig(other), sqs: sqs.NewFromConfig(other), ssm: ssm.NewFromConfig(other),
 	}
 }
 
@@ -45,7 +48,7 @@ func (b *builder) make(ctx context.Context, resources []*resource) error {
 	b.stack.Inbox = aws.ToString(inbox.QueueUrl)
 	kinds := map[string]func(context.Context, *resource) error{
 		"AWS::Kinesis::Stream": b.stream, "AWS::DynamoDB::Table": b.table, "AWS::SNS::Topic": b.topic, "AWS::S3::Bucket": b.bucket,
-		"AWS::SQS::Queue": b.queue,
+		"AWS::SQS::Queue": b.queue, "AWS::SSM::Document": b.document,
 	}
 	for _, r := range resources {
 		if make, ok := kinds[r.kind]; ok {
@@ -128,6 +131,20 @@ func (b *builder) queue(ctx context.Context, r *resource) error {
 	}
 	b.scope.attributes[r.logical] = aws.ToString(out.QueueUrl)
 	return nil
+}
+
+func (b *builder) document(ctx context.Context, r *resource) error {
+	if err := b.scope.properties(r, "Content"); err != nil {
+		return err
+	}
+	content, err := json.Marshal(r.props["Content"])
+	if err != nil {
+		return err
+	}
+	_, err = b.ssm.CreateDocument(ctx, &ssm.CreateDocumentInput{
+		Name: &r.name, Content: aws.String(string(content)), DocumentType: ssmtypes.DocumentTypeCommand, DocumentFormat: ssmtypes.DocumentFormatJson,
+	})
+	return err
 }
 
 // Message is what was published on a topic.

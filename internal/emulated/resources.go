@@ -29,7 +29,7 @@ type resource struct {
 // nameProperties are the properties that name a resource, by its type.
 var nameProperties = map[string]string{
 	"AWS::Kinesis::Stream": "Name", "AWS::DynamoDB::Table": "TableName", "AWS::SNS::Topic": "TopicName", "AWS::S3::Bucket": "BucketName",
-	"AWS::SQS::Queue": "QueueName", "AWS::Serverless::Function": "FunctionName",
+	"AWS::SQS::Queue": "QueueName", "AWS::Serverless::Function": "FunctionName", "AWS::SSM::Document": "Name",
 }
 
 // newScope returns the scope of a stack, with the parameters' defaults and what they are set to.

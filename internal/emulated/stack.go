@@ -30,12 +30,12 @@ type Options struct {
 // Stack is what a template declares, running.
 type Stack struct {
 	Functions map[string]*Function // by their names in the template
-	Names     map[string]string    // of streams, tables, topics (ARN), buckets, queues (URL), by their names in the template
+	Names     map[string]string    // of streams, tables, topics (ARN), buckets, queues (URL), documents, by their names in the template
 	Inbox     string               // URL of an SQS queue that gets what is published on each topic
 
 	// The proxies that functions, senders and CLI talk to.
 	Kinesis, DynamoDB *faults.Proxy
-	Other             string // URL of SNS, SQS, S3 and STS
+	Other             string // URL of SNS, SQS, S3, SSM and STS
 
 	processes         []*Process
 	kinesis, dynamodb string // the parts' own URLs
@@ -174,7 +174,7 @@ func (s *Stack) Env() []string {
 	env := []string{"AWS_ACCESS_KEY_ID=emulated", "AWS_SECRET_ACCESS_KEY=emulated", "AWS_REGION=" + Region, "AWS_DEFAULT_REGION=" + Region}
 	for service, url := range map[string]string{
 		"KINESIS": s.Kinesis.URL, "DYNAMODB": s.DynamoDB.URL, "DYNAMODB_STREAMS": s.DynamoDB.URL,
-		"SNS": s.Other, "SQS": s.Other, "S3": s.Other, "STS": s.Other,
+		"SNS": s.Other, "SQS": s.Other, "S3": s.Other, "SSM": s.Other, "STS": s.Other,
 	} {
 		env = append(env, "AWS_ENDPOINT_URL_"+service+"="+url)
 	}

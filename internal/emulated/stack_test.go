@@ -79,7 +79,8 @@ func TestStackIsWhatTheTemplateSays(t *testing.T) {
 		"AnalyzeFunction": {
 			Name: "AnalyzeFunction", Code: "functions/analyze", Memory: 1769, Timeout: 2 * time.Minute,
 			Environment: map[string]string{
-				"ALERTS_TABLE": "yagura-alerts", "STATE_TABLE": "yagura-state", "FAILURE_BUCKET": bucket,
+				"ALERTS_TABLE": "yagura-alerts", "STATE_TABLE": "yagura-state", "FLEET_TABLE": "yagura-fleet",
+				"FAILURE_BUCKET": bucket, "RESEND_DOCUMENT": "yagura-resend",
 				"ALERT_LEVEL": "1", "MAIL_LEVEL": "7", "KEEP_DAYS": "365",
 			},
 			Mappings: []emulated.Mapping{{

@@ -15,7 +15,7 @@ import (
 type Command struct {
 	ID      string    // given by Send
 	Agent   string    // the host's
-	Text    string    // what is sent after "#!-": "syscheck restart", "execd restart-ossec0 null - (from_the_server) (no_rule_id)"; or one of the relay's own words: "clear syscheck", "clear rootcheck"
+	Text    string    // what is sent after "#!-": "syscheck restart", "execd restart-ossec0 null - (from_the_server) (no_rule_id)"; or one of the relay's own words: "clear syscheck", "clear rootcheck", "resend syscheck 17,200"
 	Created time.Time // given by Send
 	Expires time.Time // then it is not told any more; zero for CommandWaits after Created
 	Told    time.Time // zero as long as it waits

@@ -254,13 +254,13 @@ func TestAnalyzeOutOfTime(t *testing.T) {
 
 func TestAnalyzeEnv(t *testing.T) {
 	root := t.TempDir()
-	full := map[string]string{"ALERTS_TABLE": "a", "STATE_TABLE": "s", "FAILURE_BUCKET": "b", "LAMBDA_TASK_ROOT": root}
+	full := map[string]string{"ALERTS_TABLE": "a", "STATE_TABLE": "s", "FLEET_TABLE": "f", "FAILURE_BUCKET": "b", "RESEND_DOCUMENT": "d", "LAMBDA_TASK_ROOT": root}
 	get := func(change map[string]string) func(string) string {
 		all := maps.Clone(full)
 		maps.Copy(all, change)
 		return func(name string) string { return all[name] }
 	}
-	want := handler.AnalyzeEnv{AlertsTable: "a", StateTable: "s", FailureBucket: "b", AlertLevel: 1, MailLevel: 7, Keep: 365 * 24 * time.Hour}
+	want := handler.AnalyzeEnv{AlertsTable: "a", StateTable: "s", FleetTable: "f", FailureBucket: "b", ResendDocument: "d", AlertLevel: 1, MailLevel: 7, Keep: 365 * 24 * time.Hour}
 	if got, err := handler.ReadAnalyzeEnv(get(nil)); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -11,25 +11,28 @@ import (
 
 // AnalyzeEnv is what analyze is told by its environment.
 type AnalyzeEnv struct {
-	AlertsTable   string        // ALERTS_TABLE
-	StateTable    string        // STATE_TABLE
-	FailureBucket string        // FAILURE_BUCKET, where records are set aside
-	AlertLevel    int           // ALERT_LEVEL: alerts are stored from this level on; 1 unless given
-	MailLevel     int           // MAIL_LEVEL: and marked for messages from this one on; 7 unless given
-	Keep          time.Duration // KEEP_DAYS: how long alerts are kept; 365 days unless given, 0 for ever
-	Rules         string        // rules in LAMBDA_TASK_ROOT, if that folder is there; else "", the built-in ruleset
+	AlertsTable    string        // ALERTS_TABLE
+	StateTable     string        // STATE_TABLE
+	FleetTable     string        // FLEET_TABLE
+	FailureBucket  string        // FAILURE_BUCKET, where records are set aside
+	ResendDocument string        // RESEND_DOCUMENT, by which SSM has agents tell their files again
+	AlertLevel     int           // ALERT_LEVEL: alerts are stored from this level on; 1 unless given
+	MailLevel      int           // MAIL_LEVEL: and marked for messages from this one on; 7 unless given
+	Keep           time.Duration // KEEP_DAYS: how long alerts, and the history of files, are kept; 365 days unless given, 0 for ever
+	Rules          string        // rules in LAMBDA_TASK_ROOT, if that folder is there; else "", the built-in ruleset
 }
 
 // TableName returns the real name of a table.
 func (a AnalyzeEnv) TableName(schema string) string {
-	return map[string]string{"alerts": a.AlertsTable, "state": a.StateTable}[schema]
+	return map[string]string{"alerts": a.AlertsTable, "state": a.StateTable, "fleet": a.FleetTable}[schema]
 }
 
 // ReadAnalyzeEnv reads the environment with getenv. The error names everything wrong with it.
 func ReadAnalyzeEnv(getenv func(string) string) (AnalyzeEnv, error) {
 	e := env{getenv: getenv}
 	a := AnalyzeEnv{
-		AlertsTable: e.needed("ALERTS_TABLE"), StateTable: e.needed("STATE_TABLE"), FailureBucket: e.needed("FAILURE_BUCKET"),
+		AlertsTable: e.needed("ALERTS_TABLE"), StateTable: e.needed("STATE_TABLE"), FleetTable: e.needed("FLEET_TABLE"),
+		FailureBucket: e.needed("FAILURE_BUCKET"), ResendDocument: e.needed("RESEND_DOCUMENT"),
 		AlertLevel: e.number("ALERT_LEVEL", 1, 16), MailLevel: e.number("MAIL_LEVEL", 7, 16),
 		Keep: 24 * time.Hour * time.Duration(e.number("KEEP_DAYS", 365, 36500)),
 	}

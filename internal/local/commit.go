@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type commit struct {
 	alerts    []*event.Alert
 	memory    string // the name of the memory that changes belong to
 	changes   analysis.Changes
+	files     []table.Op // of what is known of files
 	fired     fired
 	positions map[string]json.RawMessage
 	lines     int                 // judged for it
@@ -48,7 +50,7 @@ type stored struct {
 }
 
 // commit stores c in one transaction and returns its alerts with their numbers, without those that were stored before. After an error
-// nothing has changed, and the same commit can be tried again.
+// nothing has changed, and the same commit can be tried again, unless it is a *table.ConflictError: somebody else has changed what is known of files.
 func (s *Store) commit(c *commit) ([]stored, error) {
 	var fresh []stored
 	err := s.update(func(tx *bolt.Tx) error {
@@ -76,6 +78,11 @@ func (s *Store) commit(c *commit) ([]stored, error) {
 }
 
 func (c *commit) putRest(tx *bolt.Tx) error {
+	for ops := range slices.Chunk(c.files, table.MaxOps) {
+		if err := tables.Commit(tx, ops); err != nil {
+			return fmt.Errorf("what is known of files: %w", err)
+		}
+	}
 	if err := putMemory(tx, c.memory, c.changes); err != nil {
 		return err
 	}

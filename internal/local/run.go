@@ -13,6 +13,7 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/alertstore"
 	"github.com/yagura-hids/yagura/internal/analysis"
+	"github.com/yagura-hids/yagura/internal/baseline"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/table"
 )
@@ -43,6 +44,7 @@ type Options struct {
 	JSON       bool                                                         // write alerts.json, too
 	Alert      func(*event.Alert)                                           // shows an alert, after it was stored; nil for nothing
 	Health     func() []string                                              // what is wrong with the rules as they run; nil for nothing
+	Ask        func(baseline.Ask)                                           // has an agent tell again what is in some buckets; it doesn't wait. nil for nobody
 	Judge      Judge                                                        // instead of Analyze and Store: judges and stores elsewhere; nil for not
 	Report     func(msg string)                                             // tells the user of trouble, once per change; nil for nothing
 	Retry      func(failures int) <-chan time.Time                          // when to try a failed commit again; nil for 1 s, 2 s … 1 min
@@ -69,6 +71,7 @@ func Run(ctx context.Context, o Options) (*Stats, error) {
 type runner struct {
 	Options
 	memory  *analysis.Memory
+	files   *baseline.Keeper // nil for a replay, and if nothing is kept: logs of old say nothing of files
 	fired   fired
 	writers []*writer
 	outputs []string
@@ -113,6 +116,9 @@ func (r *runner) serveAndRun(ctx context.Context) error {
 	if r.fired, err = r.Store.restore(r.Source.Name(), r.memory); err != nil {
 		return err
 	}
+	if r.Source.Name() == followName {
+		r.files = baseline.New(ctx, r.Store.Tables(), baseline.Options{Now: r.Now, Ask: r.Ask})
+	}
 	stop, err := serve(r.Store)
 	if err != nil {
 		r.Report(err.Error() + "; yagura alerts will not work while this runs")
@@ -131,20 +137,68 @@ func (r *runner) run(ctx context.Context) error {
 		case err != nil:
 			return errors.Join(err, r.finish())
 		}
-		c, err := r.analyze(ctx, b)
-		if ended(ctx, err) {
-			return nil
+		if r.Judge != nil {
+			err = r.elsewhere(ctx, b)
+		} else {
+			err = r.batch(ctx, b)
 		}
+		switch {
+		case ended(ctx, err):
+			return nil
+		case err != nil:
+			return err
+		}
+		r.reportHealth()
+	}
+}
+
+// elsewhere has a batch judged, and its alerts stored, by Judge.
+func (r *runner) elsewhere(ctx context.Context, b Batch) error {
+	alerts, decoded, err := r.Judge(ctx, b.Events)
+	r.stats.judged(b, decoded, alerts)
+	if err == nil {
+		r.show(alerts)
+	}
+	return err
+}
+
+func (r *runner) show(alerts []*event.Alert) {
+	for _, a := range alerts {
+		r.Alert(a)
+	}
+}
+
+// batch judges and keeps a batch, in one commit unless it changes very much of what is known of files.
+func (r *runner) batch(ctx context.Context, b Batch) error {
+	r.stats.Bytes += b.Bytes
+	for first := true; first || len(b.Events) > 0; first = false {
+		c, err := r.part(ctx, b)
 		if err != nil {
 			return err
 		}
-		if err := r.keep(ctx, c); err != nil {
-			return err
+		r.show(c.alerts)
+		b.Events = b.Events[c.lines:]
+	}
+	return nil
+}
+
+// tries is how often events are judged again because somebody else changed what is known of files.
+const tries = 40
+
+// part judges and keeps the first events of a batch, mostly all of them. If somebody changed what is known of files while they were judged, they
+// are judged again.
+func (r *runner) part(ctx context.Context, b Batch) (*commit, error) {
+	for try := 1; ; try++ {
+		c, err := r.analyze(b, try == 1)
+		if err != nil {
+			return nil, err
 		}
-		for _, a := range c.alerts {
-			r.Alert(a)
+		err = r.keep(ctx, c)
+		var conflict *table.ConflictError
+		if !errors.As(err, &conflict) || try == tries {
+			return c, err
 		}
-		r.reportHealth()
+		r.files.Forget()
 	}
 }
 
@@ -161,30 +215,54 @@ func (r *runner) reportHealth() {
 // ended tells whether err is only that ctx ended.
 func ended(ctx context.Context, err error) bool { return ctx.Err() != nil && errors.Is(err, ctx.Err()) }
 
-// analyze judges the events of a batch and gathers what they change.
-func (r *runner) analyze(ctx context.Context, b Batch) (*commit, error) {
-	if r.Judge != nil {
-		alerts, decoded, err := r.Judge(ctx, b.Events)
-		r.stats.judged(b, decoded, alerts)
-		return &commit{alerts: alerts}, err
-	}
-	c := &commit{memory: r.Source.Name(), positions: b.Positions, outputs: r.outputs, lines: len(b.Events)}
+// analyze judges the events of a batch and gathers what they change, until that is as much as fits into a commit. first tells that they aren't
+// judged again.
+func (r *runner) analyze(b Batch, first bool) (*commit, error) {
+	c := &commit{memory: r.Source.Name(), outputs: r.outputs}
 	for _, ev := range b.Events {
-		v, err := r.Analyze(ev, r.memory)
+		v, err := r.judge(ev)
 		if err != nil {
-			return nil, fmt.Errorf("analyse event %s: %w", ev.ID, err)
+			return nil, err
 		}
-		r.stats.add(v)
+		c.lines++
+		if first {
+			r.stats.add(v)
+		}
 		for _, a := range [...]*event.Alert{v.Excess, v.Alert} {
 			if a != nil {
-				r.fired.count(a)
+				if first {
+					r.fired.count(a)
+				}
 				c.alerts = append(c.alerts, alertstore.Fit(a)) // so that the files show what is stored
 			}
 		}
+		if r.files != nil && r.files.Full() {
+			break
+		}
 	}
-	r.stats.Bytes += b.Bytes
+	if c.lines == len(b.Events) { // else the events behind come again, should this be the last commit
+		c.positions = b.Positions
+	}
 	c.changes, c.fired = r.memory.Changes(), r.fired
-	return c, nil
+	if r.files == nil {
+		return c, nil
+	}
+	var err error
+	c.files, err = r.files.Ops()
+	return c, err
+}
+
+func (r *runner) judge(ev *event.Event) (v analysis.Verdict, err error) {
+	judged := ev
+	if r.files != nil {
+		if judged, err = r.files.Judge(ev); err != nil {
+			return v, fmt.Errorf("compare event %s with the baseline: %w", ev.ID, err)
+		}
+	}
+	if v, err = r.Analyze(judged, r.memory); err != nil {
+		return v, fmt.Errorf("analyse event %s: %w", ev.ID, err)
+	}
+	return v, nil
 }
 
 // keep commits, however often it takes, and then writes the files. Its error is that ctx ended before it worked, or that it can't ever.
@@ -200,6 +278,7 @@ func (r *runner) keep(ctx context.Context, c *commit) error {
 				r.Report(fmt.Sprintf("store in %s: works again, nothing was lost", r.Store.path))
 			}
 			r.catchUp()
+			r.fold(ctx, c)
 			return nil
 		}
 		if lasting(err) {
@@ -217,10 +296,21 @@ func (r *runner) keep(ctx context.Context, c *commit) error {
 	}
 }
 
+// fold folds the journals of files if they have become long. What fails is done after a later commit.
+func (r *runner) fold(ctx context.Context, c *commit) {
+	if len(c.files) == 0 {
+		return
+	}
+	if err := r.files.Fold(ctx); err != nil && ctx.Err() == nil {
+		r.Report(fmt.Sprintf("fold the journals of baselines: %v; trying again later, nothing is lost", err))
+	}
+}
+
 // lasting tells whether a commit failed for a reason that no waiting mends.
 func lasting(err error) bool {
 	var noJSON *json.MarshalerError
-	return errors.Is(err, ErrDamaged) || errors.As(err, &noJSON) || errors.Is(err, table.ErrInvalid) || errors.Is(err, table.ErrTooLarge) ||
+	var conflict *table.ConflictError
+	return errors.As(err, &conflict) || errors.Is(err, ErrDamaged) || errors.As(err, &noJSON) || errors.Is(err, table.ErrInvalid) || errors.Is(err, table.ErrTooLarge) ||
 		errors.Is(err, berrors.ErrKeyTooLarge) || errors.Is(err, berrors.ErrValueTooLarge)
 }
 
@@ -235,6 +325,9 @@ func (r *runner) commit(c *commit) error {
 		return err
 	}
 	r.memory.Saved()
+	if r.files != nil {
+		r.files.Committed()
+	}
 	for _, w := range r.writers {
 		w.committed(fresh)
 	}

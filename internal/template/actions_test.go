@@ -35,11 +35,18 @@ const (
 // comes to takes none, and says why.
 var needs = map[string]map[string][]string{
 	"analyze": {
-		"dynamodb.BatchGetItem":       {"dynamodb:BatchGetItem StateTable.Arn"},
-		"dynamodb.PutItem":            {"dynamodb:PutItem AlertsTable.Arn", "dynamodb:PutItem StateTable.Arn"},
-		"dynamodb.TransactWriteItems": {"dynamodb:PutItem AlertsTable.Arn", "dynamodb:PutItem StateTable.Arn", "dynamodb:ConditionCheckItem StateTable.Arn"},
-		"dynamodb.Query":              {}, // yagura's commands list alerts; analyze only writes them
-		"s3.PutObject":                {"s3:PutObject ${FailureBucket.Arn}/set-aside/*"},
+		"dynamodb.BatchGetItem": {"dynamodb:BatchGetItem StateTable.Arn", "dynamodb:BatchGetItem FleetTable.Arn"},
+		"dynamodb.PutItem":      {"dynamodb:PutItem AlertsTable.Arn", "dynamodb:PutItem StateTable.Arn", "dynamodb:PutItem FleetTable.Arn"},
+		"dynamodb.TransactWriteItems": {
+			"dynamodb:PutItem AlertsTable.Arn", "dynamodb:PutItem StateTable.Arn", "dynamodb:ConditionCheckItem StateTable.Arn",
+			"dynamodb:PutItem FleetTable.Arn", "dynamodb:ConditionCheckItem FleetTable.Arn",
+		},
+		"dynamodb.Query": {"dynamodb:Query FleetTable.Arn"}, // yagura's commands list alerts; analyze only writes them
+		"s3.PutObject":   {"s3:PutObject ${FailureBucket.Arn}/set-aside/*"},
+		"ssm.SendCommand": {
+			"ssm:SendCommand arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:document/${ResendDocument}",
+			"ssm:SendCommand arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*",
+		},
 	},
 	"notify": {
 		// the topic's key is used in the caller's name
