@@ -60,7 +60,11 @@ func record(ctx context.Context, root, out string, command []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
+	before, err := readDatabase(root)
+	if err != nil {
+		return err
+	}
 	var agents []*agent
 	for name, dirs := range variants {
 		a, err := begin(ctx, name, root, work, dirs)
@@ -75,8 +79,19 @@ func record(ctx context.Context, root, out string, command []string) error {
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", command[0], err)
 	}
+	after, err := readDatabase(root)
+	if err != nil {
+		return err
+	}
+	runs, err := readRuns(root, began)
+	if err != nil {
+		return err
+	}
 	for _, a := range agents {
-		if err := errors.Join(a.end(ctx, began), a.write(filepath.Join(out, a.name+".jsonl.zst"))); err != nil {
+		if err := a.end(ctx, began); err != nil {
+			return err
+		}
+		if err := errors.Join(link(root, before, after, runs, began, &a.told), a.write(filepath.Join(out, a.name+".jsonl.zst"))); err != nil {
 			return err
 		}
 	}
