@@ -36,8 +36,24 @@ func (v *View) See(profile, host, path, sum string, at time.Time) (Count, error)
 	return Count{1, 1}, nil
 }
 
-// Brings notes what a package's version (name, architecture and version in one text) has at a path. It returns the sum that was noted first, by whichever host.
-func (v *View) Brings(pkg, path, sum string) (first string, err error) { return sum, nil }
+// Mark notes that a host of a profile is at work, for the count of its hosts. Whoever hears of a host's scans calls it: a host whose files don't change is
+// one of the profile, too. Nothing is written if that is known of the last three days.
+func (v *View) Mark(profile, host string) error { return nil }
+
+// Told is what other hosts told of a file of a package's version, before this one did. At most witnesses of each content are remembered.
+type Told struct {
+	Same  int    // hosts that told the same content, at most 3
+	Other int    // that told the other content that most told, at most 3
+	First string // the first of those
+	Full  bool   // nothing is known, and there is no room to note it: more files than a package's versions have
+}
+
+// Disbelieved says why a host isn't believed that a file is the package's, "" if it is.
+func (t Told) Disbelieved() string { return "" }
+
+// Brings notes what a package's version (name, architecture, version, and the system that it is for, in one text) has at a path, as a host tells, and
+// returns what others told.
+func (v *View) Brings(host, pkg, path, sum string) (Told, error) { return Told{}, nil }
 
 // Changed returns how many operations Ops returns.
 func (v *View) Changed() int { return 0 }
