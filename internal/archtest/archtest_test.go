@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"internal/analysis/statetest": {"internal/analysis", "internal/config", "internal/event", "internal/ruleset"},
 	"internal/logtest":            {"internal/analysis", "internal/decoder", "internal/event", "internal/rule", "internal/ruleset", "internal/ruleview"},
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
-	"internal/rulecheck":          {"internal/decoder", "internal/event", "internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset"},
+	"internal/rulecheck":          {"internal/decoder", "internal/event", "internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset", "internal/syscheck"},
 	"internal/ruleview":           {"internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset", "internal/ruletest"},
 	"internal/importer":           {"internal/config"},
 	"internal/conformance":        {},

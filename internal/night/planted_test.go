@@ -16,8 +16,6 @@ type planted struct {
 	path  string
 	sum   string // the content that must be told; "" if it's about the path alone
 	do    func(h *host) []edit
-	// later marks what only the server's baseline and its rules see, as long as they don't. The test fails once they do: then the mark is to go.
-	later bool
 }
 
 // middle is a time in the midst of the night, for what nothing else tells when.
@@ -71,21 +69,21 @@ var plantedEdits = []planted{
 	},
 	{what: "a password in shadow", hosts: []int{4}, path: "/etc/shadow", sum: sum("shadow"), do: one(edit{at: middle, path: "/etc/shadow", make: trojan("shadow")})},
 	{what: "a line in sudoers", hosts: []int{5}, path: "/etc/sudoers", sum: sum("sudoers"), do: one(edit{at: middle, path: "/etc/sudoers", make: trojan("sudoers")})},
-	{what: "a new set-user-id file", later: true, hosts: []int{6}, path: "/usr/bin/.cache", do: one(edit{at: middle, path: "/usr/bin/.cache", make: file(0o104755, "shell")})},
-	{what: "a new cron job", later: true, hosts: []int{7}, path: "/etc/cron.d/refresh", do: one(edit{at: middle, path: "/etc/cron.d/refresh", make: file(0o100644, "cron")})},
-	{what: "a library for all programs", later: true, hosts: []int{0}, path: "/etc/ld.so.preload", do: one(edit{at: middle, path: "/etc/ld.so.preload", make: file(0o100644, "/tmp/x.so")})},
+	{what: "a new set-user-id file", hosts: []int{6}, path: "/usr/bin/.cache", do: one(edit{at: middle, path: "/usr/bin/.cache", make: file(0o104755, "shell")})},
+	{what: "a new cron job", hosts: []int{7}, path: "/etc/cron.d/refresh", do: one(edit{at: middle, path: "/etc/cron.d/refresh", make: file(0o100644, "cron")})},
+	{what: "a library for all programs", hosts: []int{0}, path: "/etc/ld.so.preload", do: one(edit{at: middle, path: "/etc/ld.so.preload", make: file(0o100644, "/tmp/x.so")})},
 	{what: "audit's rules deleted", hosts: []int{1}, path: "/etc/audit/auditd.conf", do: one(edit{at: middle, path: "/etc/audit/auditd.conf"})},
 	{
-		what: "a trojan that the agent's cache was taught: only digests show it", later: true, hosts: []int{2}, path: "/usr/bin/passwd", sum: sum("trojan 5"),
+		what: "a trojan that the agent's cache was taught: only digests show it", hosts: []int{2}, path: "/usr/bin/passwd", sum: sum("trojan 5"),
 		do: one(edit{at: middle, path: "/usr/bin/passwd", make: trojan("trojan 5"), hidden: true}),
 	},
-	{what: "a deletion that the agent's cache was taught", later: true, hosts: []int{3}, path: "/etc/rsyslog.conf", do: one(edit{at: middle, path: "/etc/rsyslog.conf", hidden: true})},
+	{what: "a deletion that the agent's cache was taught", hosts: []int{3}, path: "/etc/rsyslog.conf", do: one(edit{at: middle, path: "/etc/rsyslog.conf", hidden: true})},
 	{
 		what: "the same backdoor on three hosts", hosts: []int{4, 5, 6}, path: "/usr/bin/cat", sum: sum("backdoor"),
 		do: one(edit{at: middle, path: "/usr/bin/cat", make: trojan("backdoor")}),
 	},
 	{what: "sshd's settings, in a maintenance window", hosts: []int{7}, path: "/etc/ssh/sshd_config", sum: sum("sshd_config"), do: one(edit{at: middle, path: "/etc/ssh/sshd_config", make: trojan("sshd_config")})},
-	{what: "new sudoers, in a maintenance window", later: true, hosts: []int{7}, path: "/etc/sudoers.d/90-admin", do: one(edit{at: middle, path: "/etc/sudoers.d/90-admin", make: file(0o100440, "sudoers.d")})},
+	{what: "new sudoers, in a maintenance window", hosts: []int{7}, path: "/etc/sudoers.d/90-admin", do: one(edit{at: middle, path: "/etc/sudoers.d/90-admin", make: file(0o100440, "sudoers.d")})},
 	{what: "a set-user-id program for the fifth time", hosts: []int{0}, path: "/usr/bin/su", sum: sum("su 5"), do: func(*host) (list []edit) {
 		for i, content := range []string{"su 1", "su 2", "su 3", "su 4", "su 5"} {
 			list = append(list, edit{at: middle + time.Duration(i)*time.Minute, path: "/usr/bin/su", make: trojan(content)})
@@ -98,7 +96,7 @@ var plantedEdits = []planted{
 	}})},
 	{what: "a file moved over sudo", hosts: []int{2}, path: "/usr/bin/sudo", sum: sum("sudo"), do: one(edit{at: middle, path: "/usr/bin/sudo", from: "/usr/bin/xz", make: trojan("sudo")})},
 	{what: "a line in PAM", hosts: []int{3}, path: "/etc/pam.d/common-auth", sum: sum("pam"), do: one(edit{at: middle, path: "/etc/pam.d/common-auth", make: trojan("pam")})},
-	{what: "a new service", later: true, hosts: []int{4}, path: "/etc/systemd/system/refresh.service", do: one(edit{at: middle, path: "/etc/systemd/system/refresh.service", make: file(0o100644, "unit")})},
+	{what: "a new service", hosts: []int{4}, path: "/etc/systemd/system/refresh.service", do: one(edit{at: middle, path: "/etc/systemd/system/refresh.service", make: file(0o100644, "unit")})},
 }
 
 // The programs that the recorded night upgrades, and intruders replace at that moment.

@@ -239,6 +239,18 @@ func (t *text) names(names []string, all int) {
 	}
 }
 
+// FieldNames are the names of all that [Change.Fields] returns. Rules may ask for these fields, though no decoder's file names them.
+var FieldNames = []string{
+	"size_before", "perm_before", "owner_before", "gowner_before", "uname_before", "gname_before", "mtime_before", "inode_before",
+	"md5_before", "sha1_before", "sha256_before", "link_before",
+	"size_after", "perm_after", "owner_after", "gowner_after", "uname_after", "gname_after", "mtime_after", "inode_after",
+	"md5_after", "sha1_after", "sha256_after", "link_after",
+	"moved_from", "user_name", "login_user_name", "process_name", "process_id", "ppid",
+	"package", "package_from", "package_to", "package_manager", "packages", "files",
+	"expected", "unexpected", "privileged", "maintenance", "profile", "prevalence", "disbelieved", "image", "folded", "cache", "changes", "hosts", "same",
+	"buckets", "gone", "differing",
+}
+
 // notes returns the fields that say what the server knows, and those of packages.
 func (c *Change) notes() (list []Field) {
 	add := func(name, value string) { list = append(list, Field{name, value}) }
