@@ -13,7 +13,8 @@ const (
 	ByPackage     = "package"     // the package manager's own work
 	Repeated      = "repeated"    // the fourth change or a later one, of the content only, of a file that is only data
 	InMaintenance = "maintenance" // a maintenance window is open
-	OnMost        = "most"        // more than half of the profile's hosts, which are three or more, have the file so
+	OnMost        = "most"        // with this host more than half of the profile's hosts, which are three or more, have the file so
+	Common        = "common"      // … and were that without this host already, which was told then
 )
 
 // quietAfter is how many changes of a file are told before its further ones are no news: OSSEC's auto_ignore.
@@ -31,6 +32,8 @@ func (c *Change) expected() string {
 		return Repeated
 	case n.Maintenance != "":
 		return InMaintenance
+	case n.prevalence() == OnMost && n.Same-1 > n.Hosts/2:
+		return Common
 	case n.prevalence() == OnMost:
 		return OnMost
 	}
