@@ -15,7 +15,7 @@ func (k *Keeper) Judge(ev *event.Event) (*event.Event, error) {
 	}
 	c, err := syscheck.Parse(ev.Text)
 	if err != nil {
-		return ev, nil // the engine says so
+		return ev, nil //nolint:nilerr // the engine says so
 	}
 	c.Notes = nil
 	h, err := k.host(ev)
@@ -209,9 +209,10 @@ func (k *Keeper) first(h *host, ev *event.Event, c syscheck.Change, old *known) 
 }
 
 // believe puts what the server knows of a file in the place of what the agent says that it was, and notes if the two differ. Where the file already is as
-// the server knows it, the agent's word stands: it is then what was in between.
-func believe(c *syscheck.Change, file *syscheck.Record) {
-	if file == nil || c.Before != nil && differs(file, c.Before) {
+// the server knows it, the agent's word stands: it is then what was in between. Before the first scan has ended the server needn't know
+// a file.
+func believe(c *syscheck.Change, file *syscheck.Record, first bool) {
+	if file == nil && !first || file != nil && c.Before != nil && differs(file, c.Before) {
 		c.Notes.Cache = true
 	}
 	if file != nil && (c.After == nil || c.Before == nil || differs(file, c.After)) {
@@ -274,16 +275,16 @@ func (k *Keeper) truth(h *host, at time.Time, c *syscheck.Change, old *known) ([
 			c.Type, c.Before, c.Notes.Cache = syscheck.Modified, file, true
 		}
 	case syscheck.Modified:
-		believe(c, file)
+		believe(c, file, h.state.First)
 	case syscheck.Deleted:
-		believe(c, file)
+		believe(c, file, h.state.First)
 		now.gone = max(at.Unix(), 1)
 	case syscheck.Moved:
 		from, err := k.known(h, c.From)
 		if err != nil {
 			return nil, err
 		}
-		believe(c, from.file())
+		believe(c, from.file(), h.state.First)
 		if from != nil {
 			now.changes = from.changes + 1
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/yagura-hids/yagura/internal/baseline"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/night"
+	"github.com/yagura-hids/yagura/internal/maintenance"
 	"github.com/yagura-hids/yagura/internal/ruleset"
 	"github.com/yagura-hids/yagura/internal/syscheck"
 	"github.com/yagura-hids/yagura/internal/table"
@@ -252,7 +253,14 @@ func TestNight(t *testing.T) {
 }
 
 // window opens a maintenance window for a host, for its whole night.
-func (s *server) window(h *host) {}
+func (s *server) window(h *host) {
+	s.t.Helper()
+	store := maintenance.NewStore(s.tab, maintenance.Options{Now: func() time.Time { return s.now }})
+	w := maintenance.Window{Scope: maintenance.Scope{Kind: maintenance.Agent, Value: h.id}, Until: s.now.Add(24 * time.Hour), Reason: "patches"}
+	if _, err := store.Begin(s.t.Context(), w); err != nil {
+		s.t.Fatal(err)
+	}
+}
 
 // answer lets hosts answer what they were asked for, until nobody is asked any more.
 func (s *server) answer(hosts []*host) {
