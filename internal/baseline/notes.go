@@ -88,7 +88,11 @@ func (k *Keeper) window(h *host, ev *event.Event, c *syscheck.Change) error {
 			return fmt.Errorf("read maintenance windows: %w", err)
 		}
 	}
-	c.Notes.Maintenance = k.windows.Open(ev.ID.Agent, ev.Agent, ev.Time, stamp(h.state.Scanned))
+	scanned := stamp(h.state.Scanned)
+	if c.Live {
+		scanned = ev.Time // no scan has still to find it
+	}
+	c.Notes.Maintenance = k.windows.Open(ev.ID.Agent, ev.Agent, ev.Time, scanned)
 	return nil
 }
 
