@@ -7,6 +7,7 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/predecode"
+	"github.com/yagura-hids/yagura/internal/rootcheck"
 	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
@@ -121,18 +122,13 @@ func (e *Engine) readFinding() {
 	d := &e.decoded
 	predecode.Bare(d, e.server(d.Event), e.set.Wazuh)
 	e.report("rootcheck")
-	if _, rest, ok := strings.Cut(d.Log, " file '"); ok {
-		if path, _, ok := strings.Cut(rest, "'"); ok {
-			d.Set(event.Filename, path)
-		}
+	f := rootcheck.Parse(d.Log)
+	if f.Path != "" {
+		d.Set(event.Filename, f.Path)
 	}
-	for _, h := range []struct {
-		mark, field string
-		digits      int
-	}{{" MD5=", "md5_after", 32}, {" SHA1=", "sha1_after", 40}, {" SHA256=", "sha256_after", 64}} {
-		_, rest, _ := strings.Cut(d.Log, h.mark)
-		if sum, _, _ := strings.Cut(rest, " "); len(sum) == h.digits {
-			d.SetDynamic(h.field, sum)
+	for _, h := range []struct{ name, sum string }{{"md5_after", f.MD5}, {"sha1_after", f.SHA1}, {"sha256_after", f.SHA256}} {
+		if h.sum != "" {
+			d.SetDynamic(h.name, h.sum)
 		}
 	}
 	e.scan()

@@ -30,11 +30,12 @@ var mayImport = map[string][]string{
 	"internal/alertlog":  {"internal/event"},
 	"internal/codec":     {"internal/event"},
 	"internal/syscheck":  {},
+	"internal/rootcheck": {},
 	"internal/wire":      {},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
-	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rule", "internal/ruleset", "internal/syscheck"},
+	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rootcheck", "internal/rule", "internal/ruleset", "internal/syscheck"},
 	"internal/analysis/statetest": {"internal/analysis", "internal/config", "internal/event", "internal/ruleset"},
 	"internal/logtest":            {"internal/analysis", "internal/decoder", "internal/event", "internal/rule", "internal/ruleset", "internal/ruleview"},
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
