@@ -111,7 +111,7 @@ func TestParseOSSEC(t *testing.T) {
 			},
 			Ignore:  []syscheck.Match{{Text: "/etc/mtab"}, {Text: ".log$|.swp$", Pattern: true}},
 			NoDiff:  []syscheck.Match{{Text: "/etc/ssl/private.key"}},
-			SkipNFS: true, Prefilter: []string{"/usr/sbin/prelink", "-y"}, CPU: 20, Rate: 5_000_000,
+			Packages: true, SkipNFS: true, Prefilter: []string{"/usr/sbin/prelink", "-y"}, CPU: 20, Rate: 5_000_000,
 			Schedule: syscheck.Schedule{Every: 22 * time.Hour, At: 20*time.Hour + 30*time.Minute, Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}},
 		},
 		Rootcheck: rootcheck.Config{

@@ -63,7 +63,8 @@ var mayImport = map[string][]string{
 	"agent/logcollector": {"internal/event"},
 	"agent/spool":        {"internal/codec", "internal/event"},
 	"agent/sender":       {"agent/spool", "internal/codec", "internal/event"},
-	"agent/syscheck":     {"agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
+	"agent/packages":     {"internal/syscheck"},
+	"agent/syscheck":     {"agent/packages", "agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
 	"agent/rootcheck":    {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/agentd": {
