@@ -84,7 +84,7 @@ const maxLine = 1 << 20
 
 func scanLines(r io.Reader) *bufio.Scanner {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
+	lines.Buffer(make([]byte, 0, 4<<10), maxLine)
 	return lines
 }
 
@@ -118,9 +118,11 @@ func parseStatus(r io.Reader, fn func(s *stanza)) error {
 	return lines.Err()
 }
 
+var colon = []byte(":")
+
 // field takes a line, and tells whether conffiles follow.
 func (s *stanza) field(line []byte) (conffiles bool) {
-	name, value, _ := bytes.Cut(line, []byte(":"))
+	name, value, _ := bytes.Cut(line, colon)
 	var into *string
 	switch string(name) {
 	case "Package":
@@ -215,25 +217,24 @@ func (d *dpkg) info(key, what string) string {
 	return d.file("info", nameOf(key)+what)
 }
 
-func (d *dpkg) files(ctx context.Context, keys map[string]bool, fn func(key, path string, sum digest)) error {
+func (d *dpkg) files(ctx context.Context, keys map[string]bool, digests bool, fn func(key, path string, sum digest)) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	settings := map[string][][2]string{}
-	err := d.each(ctx, func(s *stanza) {
-		if key := s.key(); keys[key] {
-			settings[key] = slices.Clone(s.conffiles)
+	sums := func(string) (map[string]digest, error) { return nil, nil }
+	if digests {
+		settings, err := d.settings(ctx, keys)
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
+		sums = func(key string) (map[string]digest, error) { return d.sums(key, settings[key]) }
 	}
 	diverted, err := d.diversions()
 	if err != nil {
 		return err
 	}
 	for key := range keys {
-		sums, err := d.sums(key, settings[key])
+		sums, err := sums(key)
 		if err != nil {
 			return err
 		}
@@ -250,6 +251,17 @@ func (d *dpkg) files(ctx context.Context, keys map[string]bool, fn func(key, pat
 		}
 	}
 	return nil
+}
+
+// settings returns the paths and hashes of these packages' conffiles.
+func (d *dpkg) settings(ctx context.Context, keys map[string]bool) (map[string][][2]string, error) {
+	settings := map[string][][2]string{}
+	err := d.each(ctx, func(s *stanza) {
+		if key := s.key(); keys[key] {
+			settings[key] = slices.Clone(s.conffiles)
+		}
+	})
+	return settings, err
 }
 
 // readLines gives a file to parse; none is an empty one.
@@ -313,7 +325,7 @@ func parseDigest(a Algorithm, text string) (d digest, ok bool) {
 func parseList(r io.Reader, fn func(path string)) error {
 	last := ""
 	end := func(next string) {
-		if last != "" && last != "/." && !strings.HasPrefix(next, last+"/") {
+		if last != "" && last != "/." && !inside(next, last) {
 			fn(last)
 		}
 		last = next
@@ -326,6 +338,10 @@ func parseList(r io.Reader, fn func(path string)) error {
 	}
 	end("")
 	return lines.Err()
+}
+
+func inside(path, dir string) bool {
+	return len(path) > len(dir) && path[len(dir)] == '/' && strings.HasPrefix(path, dir)
 }
 
 // diversions are where a package's file lies if not where the list says: by its path.

@@ -64,7 +64,7 @@ func (x *Index) load(ctx context.Context) {
 		if len(keys) == 0 {
 			continue
 		}
-		err := m.files(ctx, keys, func(key, path string, sum digest) {
+		err := m.files(ctx, keys, true, func(key, path string, sum digest) {
 			x.files.list = append(x.files.list, entry{hashOf(x.paths.real(path)), sum, at[key]})
 		})
 		if err != nil {

@@ -49,8 +49,8 @@ type manager interface {
 	busy() bool    // it is being changed
 	// states returns the state of each package that isn't half way between two, by its key: its name, and what tells it from others of that name.
 	states(ctx context.Context) (map[string]state, map[string]bool, error)
-	// files calls fn for each path of these packages that is no directory.
-	files(ctx context.Context, keys map[string]bool, fn func(key, path string, sum digest)) error
+	// files calls fn for each path of these packages that is no directory, with its digest if that is asked for.
+	files(ctx context.Context, keys map[string]bool, digests bool, fn func(key, path string, sum digest)) error
 	// times returns when packages became what they are now, and which run of the manager did it, as far as its log tells.
 	times(changed map[string]state) map[string]deed
 }

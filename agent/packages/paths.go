@@ -45,20 +45,27 @@ func (a aliases) within(p string) string { return a.real(strings.TrimPrefix(p, a
 // real returns the path by which a file is known.
 func (a aliases) real(p string) string {
 	for range 4 { // a link may lead to another one
-		found := false
-		for i := 1; i < len(p) && !found; i++ {
-			if p[i] != '/' {
-				continue
-			}
-			if to, ok := a[p[:i]]; ok {
-				p, found = path.Join(to, p[i:]), true
-			} else if strings.Count(p[:i], "/") > 1 { // they lie no deeper
-				return p
-			}
-		}
-		if !found {
+		to, rest, ok := a.cut(p)
+		if !ok {
 			return p
 		}
+		p = path.Join(to, rest)
 	}
 	return p
+}
+
+// cut finds such a directory, the first of a path or the second: they lie no deeper.
+func (a aliases) cut(p string) (to, rest string, ok bool) {
+	end := 0
+	for range 2 {
+		next := strings.IndexByte(p[min(end+1, len(p)):], '/')
+		if next < 0 {
+			break
+		}
+		end += 1 + next
+		if to, ok := a[p[:end]]; ok {
+			return to, p[end:], true
+		}
+	}
+	return "", "", false
 }

@@ -33,7 +33,8 @@ var errRecord = errors.New("damaged record of a package")
 
 // hashOf is what stands for a path.
 func hashOf(path string) uint64 {
-	sum := sha256.Sum256([]byte(path))
+	var b [256]byte
+	sum := sha256.Sum256(append(b[:0], path...))
 	return binary.BigEndian.Uint64(sum[:])
 }
 

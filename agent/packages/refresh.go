@@ -81,7 +81,7 @@ func (r *refresh) read(ctx context.Context, changed map[string]bool) error {
 	r.owned = map[string][]uint64{}
 	present := maps.Clone(changed)
 	maps.DeleteFunc(present, func(key string, _ bool) bool { _, ok := r.after[key]; return !ok })
-	err := r.m.files(ctx, present, func(key, path string, _ digest) {
+	err := r.m.files(ctx, present, false, func(key, path string, _ digest) {
 		r.owned[key] = append(r.owned[key], hashOf(r.paths.real(path)))
 	})
 	for _, list := range r.owned {

@@ -142,7 +142,7 @@ const rpmQuery = `[%{=NAME}\t%{=ARCH}\t%{=EPOCH}:%{=VERSION}-%{=RELEASE}\t%{=FIL
 // rpmAtOnce is how many packages are asked for in one call.
 const rpmAtOnce = 200
 
-func (r *rpm) files(ctx context.Context, keys map[string]bool, fn func(key, path string, sum digest)) error {
+func (r *rpm) files(ctx context.Context, keys map[string]bool, _ bool, fn func(key, path string, sum digest)) error {
 	if len(keys) > 0 && r.labels == nil { // after a restart
 		if _, _, err := r.states(ctx); err != nil {
 			return err
