@@ -64,9 +64,12 @@ var mayImport = map[string][]string{
 	"agent/spool":        {"internal/codec", "internal/event"},
 	"agent/sender":       {"agent/spool", "internal/codec", "internal/event"},
 	"agent/packages":     {"internal/syscheck"},
-	"agent/syscheck":     {"agent/packages", "agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
-	"agent/rootcheck":    {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
-	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
+
+	"agent/packages/packagestest": {},
+
+	"agent/syscheck":  {"agent/packages", "agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
+	"agent/rootcheck": {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
+	"agent/config":    {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/agentd": {
 		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/sender", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
 		"internal/syscheck",
