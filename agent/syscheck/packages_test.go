@@ -147,8 +147,9 @@ func TestPackagesLive(t *testing.T) {
 	h.must(os.WriteFile(h.root.Path("/usr/bin/tool.new"), []byte("two"), 0o644)) // as dpkg does, of whose database nothing is heard for now
 	h.must(os.Rename(h.root.Path("/usr/bin/tool.new"), h.root.Path("/usr/bin/tool")))
 	h.root.Write("/usr/bin/cron", "evil")
-	unlock()
+	t.Setenv("DPKG_FRONTEND_LOCKED", "yes") // as apt, which holds the lock over all that it has dpkg do
 	h.root.Dpkg("-i", h.tool("2", "two", "new"))
+	unlock()
 	r.await("all", func() bool {
 		lines := r.packageLines()
 		return slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "packages:") })
