@@ -48,6 +48,7 @@ const agent = `<!-- OSSEC -->
     <scan_on_start>no</scan_on_start>
     <auto_ignore>no</auto_ignore>
     <skip_nfs>yes</skip_nfs>
+    <packages>no</packages>
     <prefilter_cmd>/usr/sbin/prelink -y</prefilter_cmd>
     <cpu>20</cpu>
     <rate>5MB</rate>
@@ -122,8 +123,8 @@ func TestParseOSSEC(t *testing.T) {
 		Unused: []string{"client <server-ip>", "client <server-hostname>", "client <port>", "syscheck <auto_ignore>", "active-response"},
 		Notes: []string{
 			"ossec.conf:17:5: directory /etc is listed twice; the first one counts",
-			"ossec.conf:57:3: localfile Security (log_format eventlog) is not of this system",
-			"ossec.conf:58:3: localfile /var/log/messages is listed twice; the first one counts",
+			"ossec.conf:58:3: localfile Security (log_format eventlog) is not of this system",
+			"ossec.conf:59:3: localfile /var/log/messages is listed twice; the first one counts",
 		},
 		Hash: got.Hash,
 	}
@@ -185,7 +186,7 @@ func TestParseWazuh(t *testing.T) {
 				{Path: "/var/www", Check: every, Recursion: 3, WhoData: true, FollowLinks: true},
 				{Path: "/bin", Check: every | syscheck.MTime | syscheck.Inode, Recursion: -1},
 			},
-			Schedule: syscheck.Schedule{Every: 12 * time.Hour, At: -1, OnStart: true},
+			Packages: true, Schedule: syscheck.Schedule{Every: 12 * time.Hour, At: -1, OnStart: true},
 		},
 		Rootcheck: rootcheck.Config{Files: []string{"/var/ossec/etc/shared/rootkit_files.txt"}, SkipNFS: true},
 		Unused: []string{
@@ -246,7 +247,7 @@ func TestParseWindows(t *testing.T) {
 			Ignore:         []syscheck.Match{{Text: `C:\Windows\System32\LogFiles`}},
 			Registry:       []syscheck.Registry{{Key: `HKEY_LOCAL_MACHINE\Software\Policies`, Bits: 32}, {Key: run, Bits: 32, ReportChanges: true}, {Key: run, Bits: 64, ReportChanges: true}},
 			RegistryIgnore: []syscheck.Match{{Text: `HKEY_LOCAL_MACHINE\Security\SAM\Domains\Account\Users`}, {Text: `\Enum$`, Pattern: true}},
-			Schedule:       syscheck.Schedule{Every: 20 * time.Hour, At: -1, OnStart: true},
+			Packages:       true, Schedule: syscheck.Schedule{Every: 20 * time.Hour, At: -1, OnStart: true},
 		},
 		Rootcheck: rootcheck.Config{
 			WindowsAudits: []string{"C:/ossec/shared/win_audit_rcl.txt"}, WindowsApps: []string{"C:/ossec/shared/win_applications_rcl.txt"},

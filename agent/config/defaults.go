@@ -128,7 +128,7 @@ var secret = []syscheck.Match{
 }
 
 func defaultSyscheck(r *reader) syscheck.Config {
-	c := syscheck.Config{SkipNFS: true, Schedule: syscheck.Schedule{At: -1, OnStart: true}, NoDiff: secret}
+	c := syscheck.Config{SkipNFS: true, Packages: true, Schedule: syscheck.Schedule{At: -1, OnStart: true}, NoDiff: secret}
 	for _, p := range watched[r.host.System] {
 		d := syscheck.Directory{Path: r.expand(p.path), Check: compared, Realtime: p.realtime, Restrict: p.restrict, Recursion: -1}
 		if p.flat {

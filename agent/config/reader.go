@@ -41,7 +41,7 @@ func newReader(host Host) *reader {
 		host.System = runtime.GOOS
 	}
 	r := &reader{config: &Config{Client: Client{Labels: map[string]string{}}}, host: host, home: ".", spoken: map[string]bool{}, seen: map[string]bool{}}
-	r.config.Syscheck.Schedule = syscheck.Schedule{At: -1, OnStart: true}
+	r.config.Syscheck.Schedule, r.config.Syscheck.Packages = syscheck.Schedule{At: -1, OnStart: true}, true
 	return r
 }
 

@@ -28,6 +28,8 @@ func (r *reader) syscheck(e *osxml.Element) {
 			r.yes(child, &c.Disabled)
 		case "skip_nfs":
 			r.yes(child, &c.SkipNFS)
+		case "packages":
+			r.yes(child, &c.Packages)
 		case "prefilter_cmd":
 			r.prefilter(child)
 		case "cpu":
@@ -71,7 +73,7 @@ func (r *reader) schedule(e *osxml.Element, name string) {
 	default:
 		if !integrity[name] {
 			r.faults.Add(e.Pos, "known are directories, windows_registry, ignore, registry_ignore, nodiff, frequency, scan_time, scan_day, scan_on_start, "+
-				"disabled, skip_nfs, prefilter_cmd, cpu, rate", "syscheck: unknown element <%s>", e.Name)
+				"disabled, skip_nfs, packages, prefilter_cmd, cpu, rate", "syscheck: unknown element <%s>", e.Name)
 			return
 		}
 		r.unused("syscheck <" + name + ">")

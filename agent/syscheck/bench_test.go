@@ -17,12 +17,14 @@ import (
 	"github.com/yagura-hids/yagura/agent/syscheck"
 )
 
+var withPackages = flag.Bool("packages", false, "the benchmarks' scans ask the package manager, too")
+
 var tree = flag.String("tree", "", "a directory for BenchmarkTree, such as /usr")
 
 func benchHost(b *testing.B, dir string) *host {
 	b.Helper()
 	h := &host{dir: dir, spool: openSpool(b, filepath.Join(b.TempDir(), "agent.db"), "web1")}
-	h.conf = syscheck.Config{Directories: []syscheck.Directory{{Path: dir, Check: all, Recursion: -1}}}
+	h.conf = syscheck.Config{Packages: *withPackages, Directories: []syscheck.Directory{{Path: dir, Check: all, Recursion: -1}}}
 	return h
 }
 

@@ -14,6 +14,7 @@ type Config struct {
 	Schedule       Schedule
 	SkipNFS        bool
 	Prefilter      []string // program and arguments whose output is hashed in place of the file; its path is added. nil for none
+	Packages       bool     // tell which changes are those of the host's package manager
 	CPU            int      // percent of one core that a scan in the background may take; 0 for 10
 	Rate           int64    // bytes a second that a scan in the background may read; 0 for 50 MB
 }

@@ -3,6 +3,8 @@ package syscheck
 import (
 	"context"
 	"time"
+
+	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
 // Check is what the watcher calls for paths of which the kernel told together.
@@ -26,6 +28,13 @@ func (s *Syscheck) checkAll(ctx context.Context, tree bool, paths []string) (bus
 		busy = append(busy, n.path)
 	}
 	return busy, err
+}
+
+// Waiting returns how many changes wait for the package manager.
+func (s *Syscheck) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.manager.waiting)
 }
 
 // Due is when the next scan begins.
@@ -65,3 +74,6 @@ func Encoded(link string) []byte {
 
 // Key returns a path's key, and the path that it stands for.
 func Key(path string) (key_ []byte, back string) { return key(path), pathOf(key(path)) }
+
+// PackagesText is packagesText.
+func PackagesText(list []syscheck.Package) string { return packagesText(list, false) }

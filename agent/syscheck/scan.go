@@ -56,6 +56,9 @@ func (s *Syscheck) scan(ctx context.Context, fast bool) error {
 	if err := s.scanRegistry(ctx); err != nil {
 		return err
 	}
+	if err := s.awaitPackages(ctx); err != nil {
+		return err
+	}
 	return s.ending(ctx)
 }
 
@@ -64,6 +67,7 @@ func (s *Syscheck) starting(ctx context.Context) error {
 	defer s.mu.Unlock()
 	clear(s.names)
 	now := s.o.Now()
+	s.readPackages(now)
 	s.memory.Began = now
 	s.progress.began.Store(&now)
 	s.pending.memory = true

@@ -47,6 +47,11 @@ func (s *Syscheck) Run(ctx context.Context) error {
 // begin tells the server what it needs to know from the start.
 func (s *Syscheck) begin(ctx context.Context) error {
 	s.mu.Lock()
+	s.readPackages(s.o.Now())
+	if err := s.full(ctx); err != nil { // of a run that was told in part before
+		s.mu.Unlock()
+		return err
+	}
 	epoch := s.memory.Epoch
 	again := s.memory.Resend != nil
 	known := s.progress.files.Load() > 0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/yagura-hids/yagura/agent/packages"
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/syscheck"
 )
@@ -28,6 +29,10 @@ type sight struct {
 	in   *round
 	at   time.Time
 	done bool // no longer held
+
+	who    *syscheck.Who
+	looked *known    // seen, with hashes for which the configuration doesn't ask
+	since  time.Time // when a change was seen that waits for the package manager
 }
 
 // visit looks at a path and settles what is to be told of it. It is busy, and nothing was done, if somebody else looks at the path right now.
@@ -37,9 +42,9 @@ func (s *Syscheck) visit(ctx context.Context, in *round, path string, r *root) (
 		return true, nil
 	}
 	defer s.yield(k)
-	more := Check(0)
+	more, since := Check(0), time.Time{}
 	for {
-		v := &sight{key: k, path: path, root: r, in: in, at: s.o.Now()}
+		v := &sight{key: k, path: path, root: r, in: in, at: s.o.Now(), since: since}
 		check := Size
 		follow := false
 		if r != nil {
@@ -50,9 +55,11 @@ func (s *Syscheck) visit(ctx context.Context, in *round, path string, r *root) (
 		if err != nil {
 			return false, s.trouble(ctx, path, err)
 		}
-		if more, err = s.settle(ctx, v, trouble); more == 0 || err != nil {
+		lacks, err := s.settle(ctx, v, trouble)
+		if lacks == 0 || err != nil {
 			return false, err
 		}
+		more, since = more|lacks, v.since
 	}
 }
 
@@ -112,6 +119,7 @@ func (s *Syscheck) settle(ctx context.Context, v *sight, trouble error) (more Ch
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held.drop(v.key) // this look is the later one
+	s.unwait(v)
 	if v.was, err = s.cached(v.key); err != nil {
 		return 0, err
 	}
@@ -125,7 +133,8 @@ func (s *Syscheck) settle(ctx context.Context, v *sight, trouble error) (more Ch
 	if trouble != nil && (v.old == nil || !v.old.deaf) {
 		s.tellTrouble(v.path, trouble)
 	}
-	if more = v.lacks(); more == 0 {
+	v.looked = v.seen
+	if more = v.lacks() | s.wants(v); more == 0 {
 		s.judge(v)
 		if err = s.releaseAged(ctx, v.at); err == nil {
 			err = s.full(ctx)
@@ -186,8 +195,19 @@ func (s *Syscheck) compare(v *sight) {
 	}
 }
 
-// emit makes a change pending. The caller holds mu.
+// emit makes a change pending, unless it waits for the package manager. The caller holds mu.
 func (s *Syscheck) emit(v *sight, what, from string) {
+	if v.in.live && v.root != nil && v.root.WhoData {
+		v.who = s.who(v.root.path, from, v.path)
+	}
+	work := s.link(v, what)
+	if work != nil || from != "" || !s.await(v, what) {
+		s.emitAs(v, what, from, work)
+	}
+}
+
+// emitAs makes a change pending that a package manager's work made, if it isn't nil. The caller holds mu.
+func (s *Syscheck) emitAs(v *sight, what, from string, work *packages.Work) {
 	c := syscheck.Change{Type: what, Path: syscheck.Escape(v.path), From: syscheck.Escape(from), Live: v.in.live}
 	if v.old != nil && what != syscheck.Baseline {
 		c.Before = s.named(v.old)
@@ -198,8 +218,12 @@ func (s *Syscheck) emit(v *sight, what, from string) {
 	} else {
 		v.raw = nil
 	}
-	if v.in.live && v.root != nil && v.root.WhoData {
-		c.Who = s.who(v.root.path, from, v.path)
+	c.Who = v.who
+	if work != nil {
+		p := work.Package
+		c.Package = &p
+		s.manager.index.Count(work, v.in.live)
+		s.manager.idle = 0
 	}
 	c.Diff = s.diff(v, what, from)
 	if what != syscheck.Baseline {

@@ -32,6 +32,7 @@ type Options struct {
 	After  func(d time.Duration) <-chan time.Time // nil for time.After
 	Proc   string                                 // where the kernel tells of memory; "" for /proc
 	Audit  string                                 // what auditd writes; "" for /var/log/audit/audit.log
+	Root   string                                 // below which the packages' files and databases lie; "" for /
 }
 
 // Stats is what there is to know of a Syscheck at the moment.
@@ -65,6 +66,7 @@ type Syscheck struct {
 	names   map[string]string // of owners
 	audit   audit
 	hive    hive
+	manager manager
 	err     error // why nothing can be kept any more
 }
 
@@ -88,11 +90,13 @@ type pending struct {
 	memory bool              // is to be stored, too
 	timed  bool              // somebody waits to keep it
 
+	packages map[string][]byte // what is known of packages; …
+
 	textSize int // of all texts that were set
 }
 
 func newPending() pending {
-	return pending{puts: map[string][]byte{}, texts: map[string][]byte{}}
+	return pending{puts: map[string][]byte{}, texts: map[string][]byte{}, packages: map[string][]byte{}}
 }
 
 // A transaction is made when so much has come together, or after that time.
@@ -136,6 +140,9 @@ func New(conf Config, o Options) (*Syscheck, error) {
 		}
 		return err
 	})
+	if err == nil {
+		err = s.openPackages()
+	}
 	s.progress.began.Store(&s.memory.Began)
 	s.progress.ended.Store(&s.memory.Ended)
 	return s, err
@@ -187,10 +194,14 @@ func (s *Syscheck) tell(kind event.Kind, location, text string) {
 // full sees to it that what is pending is kept, now if it is much, and soon if not. The caller holds mu.
 func (s *Syscheck) full(ctx context.Context) error {
 	p := &s.pending
+	if m := &s.manager; !m.attended && m.busyWithPackages() {
+		m.attended = true
+		go s.attend(ctx)
+	}
 	switch {
 	case max(len(p.events), len(p.puts)) >= groupSize, p.textSize >= groupText:
 		return s.flush(ctx)
-	case !p.timed && len(p.events)+len(p.puts)+len(p.texts) > 0:
+	case !p.timed && len(p.events)+len(p.puts)+len(p.texts)+len(p.packages) > 0:
 		p.timed = true
 		go s.flushLater(ctx)
 	}
@@ -213,7 +224,7 @@ func (s *Syscheck) flushLater(ctx context.Context) {
 // flush keeps what is pending. The caller holds mu.
 func (s *Syscheck) flush(ctx context.Context) error {
 	p, timed := &s.pending, s.pending.timed
-	if s.err != nil || len(p.events)+len(p.puts)+len(p.texts) == 0 && !p.memory {
+	if s.err != nil || len(p.events)+len(p.puts)+len(p.texts)+len(p.packages) == 0 && !p.memory {
 		return s.err
 	}
 	var m *memory
@@ -222,10 +233,13 @@ func (s *Syscheck) flush(ctx context.Context) error {
 	}
 	full := false
 	remember := func(tx *bolt.Tx) error {
-		if err := store(tx, p.puts, m); err != nil {
+		err := store(tx, p.puts, m)
+		if err == nil {
+			err = storePackages(tx, p.packages)
+		}
+		if err != nil {
 			return err
 		}
-		var err error
 		full, err = keep(tx, p.texts)
 		return err
 	}
@@ -251,8 +265,12 @@ func (s *Syscheck) finish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	s.mu.Lock()
+	err := s.release(ctx, nil)
+	s.mu.Unlock()
+	s.finishPackages(ctx)
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(s.release(ctx, nil), s.flush(ctx))
+	return errors.Join(err, s.flush(ctx))
 }
 
 // text returns a change as an event's text, which has a limit that only the strangest of paths come near to.

@@ -25,6 +25,7 @@ type host struct {
 	spool *spool.Spool
 	conf  syscheck.Config
 	audit string        // auditd's log
+	root  string        // of packages
 	speed time.Duration // of the clock, if it isn't the usual one
 	mu    sync.Mutex
 	said  []string // reports
@@ -54,7 +55,7 @@ func openSpool(t testing.TB, path, agent string) *spool.Spool {
 
 func (h *host) new() *syscheck.Syscheck {
 	h.t.Helper()
-	o := syscheck.Options{Spool: h.spool, Audit: h.audit, Report: h.report}
+	o := syscheck.Options{Spool: h.spool, Audit: h.audit, Root: h.root, Report: h.report}
 	if h.speed > 0 {
 		start := time.Now()
 		o.Now = func() time.Time { return start.Add(h.speed * time.Since(start)) }

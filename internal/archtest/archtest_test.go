@@ -66,9 +66,13 @@ var mayImport = map[string][]string{
 	"agent/logcollector": {"internal/event"},
 	"agent/spool":        {"internal/codec", "internal/event"},
 	"agent/sender":       {"agent/spool", "internal/codec", "internal/event"},
-	"agent/syscheck":     {"agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
-	"agent/rootcheck":    {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
-	"agent/config":       {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
+	"agent/packages":     {"internal/syscheck"},
+
+	"agent/packages/packagestest": {},
+
+	"agent/syscheck":  {"agent/packages", "agent/spool", "internal/event", "internal/pattern", "internal/syscheck"},
+	"agent/rootcheck": {"agent/spool", "internal/event", "internal/osxml", "internal/pattern"},
+	"agent/config":    {"agent/logcollector", "agent/rootcheck", "agent/syscheck", "internal/event", "internal/osxml", "internal/pattern"},
 	"agent/agentd": {
 		"agent/config", "agent/logcollector", "agent/rootcheck", "agent/sender", "agent/spool", "agent/syscheck", "internal/codec", "internal/event",
 		"internal/syscheck",
