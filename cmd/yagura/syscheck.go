@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/yagura-hids/yagura/internal/baseline"
 	"github.com/yagura-hids/yagura/internal/table"
@@ -18,7 +19,7 @@ type syscheckCmd struct {
 		Export baselineExportCmd `cmd:"" help:"Write a baseline to a file, to be kept or compared."`
 		Import baselineImportCmd `cmd:"" help:"Make what a file says an agent's baseline."`
 		Accept baselineAcceptCmd `cmd:"" help:"Begin to count an agent's changes anew."`
-		Clear  baselineClearCmd  `cmd:"" help:"Forget an agent's baseline and its history."`
+		Clear  baselineClearCmd  `cmd:"" help:"Forget what is known of an agent's files; the history stays."`
 	} `cmd:"" help:"What the server knows of an agent's files."`
 	Maintenance maintenanceCmd `cmd:"" help:"Windows in which changes are expected, and quiet."`
 }
@@ -39,21 +40,5 @@ Exit code 0: done; 1: not, or not all; 2: a wrong call.`
 
 // baselines opens the baselines that are meant, as fleetFlags.with does.
 func (c *syscheckCmd) baselines(ctx context.Context, do func(*baseline.Store) error) error {
-	return c.with(ctx, func(t table.Table) error { return do(baseline.NewStore(t, baseline.Options{})) })
+	return c.with(ctx, func(t table.Table) error { return do(baseline.NewStore(t, baseline.Options{Now: time.Now})) })
 }
-
-type syscheckListCmd struct{}
-type syscheckShowCmd struct{}
-type baselineListCmd struct{}
-type baselineExportCmd struct{}
-type baselineImportCmd struct{}
-type baselineAcceptCmd struct{}
-type baselineClearCmd struct{}
-
-func (syscheckListCmd) Run() error   { return nil }
-func (syscheckShowCmd) Run() error   { return nil }
-func (baselineListCmd) Run() error   { return nil }
-func (baselineExportCmd) Run() error { return nil }
-func (baselineImportCmd) Run() error { return nil }
-func (baselineAcceptCmd) Run() error { return nil }
-func (baselineClearCmd) Run() error  { return nil }

@@ -56,7 +56,6 @@ var mayImport = map[string][]string{
 	"internal/prevalence":              {"internal/fleet", "internal/table"},
 	"internal/maintenance":             {"internal/event", "internal/fleet", "internal/table"},
 	"internal/baseline":                {"internal/event", "internal/fleet", "internal/maintenance", "internal/prevalence", "internal/syscheck", "internal/table"},
-	"internal/baselinefile":            {"internal/baseline", "internal/syscheck"},
 	"internal/changelist":              {"internal/baseline", "internal/syscheck"},
 	"internal/analysisd":               {"internal/alertstore", "internal/analysis", "internal/baseline", "internal/event", "internal/statestore", "internal/table"},
 	"internal/resend":                  {"internal/baseline", "internal/fleet", "internal/syscheck"},
