@@ -165,6 +165,8 @@ func owner(root string, before, after database, r run, c *words.Change) (*words.
 		switch {
 		case c.After == nil && had && !has:
 			return p, nil
+		case c.Before == nil && c.After != nil && has && c.After.Mode&0o170000 == 0o120000: // of a link dpkg knows the path only
+			return p, nil
 		case c.After == nil || !has || sum == "" || c.After.SHA256 == "":
 			continue
 		}
