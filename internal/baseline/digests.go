@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -108,15 +109,20 @@ func names(effects []effect) (list []string, n int) {
 func (k *Keeper) digests(h *host) (*syscheck.Digests, error) {
 	d := new(syscheck.Digests)
 	if !h.state.Cleared {
-		base := h.own.partition
-		if h.version == 0 {
-			base = h.image.partition
+		var err error
+		folded := h.folded
+		switch {
+		case h.version > 0:
+			d, folded, err = readDigests(k, h.own.partition)
+		case h.state.Image != "" && !h.state.Founder:
+			d, _, err = readDigests(k, h.image.partition)
 		}
-		if h.version > 0 || h.state.Image != "" && !h.state.Founder {
-			var err error
-			if d, err = readDigests(k, base); err != nil {
-				return nil, err
-			}
+		if err != nil {
+			return nil, err
+		}
+		if folded != h.folded { // somebody else has folded the journal: the host is to be read anew
+			delete(k.hosts, h.agent)
+			return nil, &table.ConflictError{}
 		}
 	}
 	for b := range d {
@@ -125,16 +131,17 @@ func (k *Keeper) digests(h *host) (*syscheck.Digests, error) {
 	return d, nil
 }
 
-func readDigests(k *Keeper, partition string) (*syscheck.Digests, error) {
+// readDigests returns the sums of what is folded, and up to which number of the journal that is.
+func readDigests(k *Keeper, partition string) (*syscheck.Digests, uint64, error) {
 	items, err := k.table.Get(k.ctx, fleet.Schema, []table.Key{{Partition: partition, Sort: "digests"}})
 	if err != nil || items[0] == nil {
-		return new(syscheck.Digests), err
+		return new(syscheck.Digests), 0, err
 	}
 	d, err := decodeDigests(items[0].Bytes(fieldText))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", partition, err)
+		return nil, 0, fmt.Errorf("read %s: %w", partition, err)
 	}
-	return d, nil
+	return d, uint64(items[0].Int(fieldUpto)), nil
 }
 
 // maxGone bounds how many bytes of paths one message makes unknown. What is left differs again the next time.
@@ -170,19 +177,18 @@ func (k *Keeper) missing(h *host, ev *event.Event, theirs, mine *syscheck.Digest
 func (k *Keeper) records(h *host, b int) (map[string]*known, error) {
 	all := map[string]*known{}
 	if !h.state.Cleared {
-		shelves := []*shelf{&h.own}
-		if h.state.Image != "" && !h.state.Founder {
-			shelves = []*shelf{&h.image, &h.own}
+		own, err := k.bucket(&h.own, b)
+		if err != nil {
+			return nil, err
 		}
-		for _, s := range shelves {
-			found, err := k.bucket(s, b)
+		if h.over(own) {
+			image, err := k.bucket(&h.image, b)
 			if err != nil {
 				return nil, err
 			}
-			for path, r := range found.records {
-				all[path] = r
-			}
+			maps.Copy(all, image.records)
 		}
+		maps.Copy(all, own.records)
 	}
 	for path, r := range h.overlay[b] {
 		if all[path] = r; r == nil {

@@ -87,7 +87,7 @@ func (k *Keeper) fold(h *host) error {
 	key := table.Fields{fleet.Schema.Partition: h.own.partition}
 	version := table.Condition{Field: fieldVersion, Equal: h.version, Missing: h.version == 0}
 	return k.table.Commit(k.ctx, []table.Op{
-		{Table: fleet.Schema, Item: under(key, "digests", table.Fields{fieldText: encodeDigests(sums)})},
+		{Table: fleet.Schema, Item: under(key, "digests", table.Fields{fieldUpto: int64(h.last), fieldText: encodeDigests(sums)})},
 		{Table: fleet.Schema, Item: under(key, "head", table.Fields{fieldVersion: h.version + 1, fieldText: text}), If: version},
 	})
 }
@@ -123,9 +123,10 @@ func (k *Keeper) foldBucket(h *host, b int, overImage bool) error {
 			}
 		}
 	}
-	if own.upto >= h.last && own.version > 0 || own.version == 0 && len(all) == 0 {
+	if own.version > 0 && own.upto >= h.last && own.over == overImage || own.version == 0 && len(all) == 0 {
 		return nil
 	}
+	own.over = overImage
 	return k.writeBucket(h.own.partition, b, all, own, h.last)
 }
 
@@ -156,7 +157,7 @@ func (k *Keeper) writeBucket(partition string, b int, records map[string]*known,
 		fields := table.Fields{fieldVersion: was.version + 1, fieldText: part}
 		op := table.Op{Table: fleet.Schema, Item: under(key, bucketKey(b, i), fields)}
 		if i == 0 {
-			fields[fieldUpto], fields[fieldParts] = int64(upto), int64(len(parts))
+			fields[fieldUpto], fields[fieldParts], fields[fieldOver] = int64(upto), int64(len(parts)), was.over
 			op.If = table.Condition{Field: fieldVersion, Equal: was.version, Missing: was.version == 0}
 		}
 		ops = append(ops, op)

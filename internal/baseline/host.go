@@ -18,6 +18,7 @@ const (
 	fieldExpires = "expires"
 	fieldUpto    = "upto"  // of a bucket: the number of the journal's item up to which it is folded
 	fieldParts   = "parts" // … in how many items it lies
+	fieldOver    = "over"  // … true if it has only what differs from the image's
 	fieldText    = "text"
 )
 
@@ -33,6 +34,7 @@ type bucket struct {
 	version int64 // 0: there is none in the table
 	upto    uint64
 	parts   int
+	over    bool // it has only what differs from the image's
 }
 
 // layer is what is known of paths, bucket by bucket.
@@ -258,6 +260,21 @@ func (h *host) add(e entry) error {
 	return h.apply(&h.pending[len(h.pending)-1])
 }
 
+// pass notes that an event was judged that changes nothing: should it come again, it must not be taken for a later one.
+func (h *host) pass(ev *event.Event) error {
+	if n := len(h.pending); n > 0 && h.pending[n-1].bare() && h.pending[n-1].Epoch == ev.ID.Epoch {
+		h.pending[n-1].Seq, h.pending[n-1].Time = ev.ID.Seq, ev.Time.UnixNano()
+		h.mark(ev.ID.Epoch, ev.ID.Seq)
+		return nil
+	}
+	return h.add(entry{Epoch: ev.ID.Epoch, Seq: ev.ID.Seq, Time: ev.Time.UnixNano()})
+}
+
+// bare tells whether the entry says only that an event was judged.
+func (e *entry) bare() bool {
+	return e.Change == nil && len(e.Effects) == 0 && e.Heard == "" && e.State == nil
+}
+
 // weight is about how many bytes the entry is, unpacked.
 func (e *entry) weight() int {
 	n := 64
@@ -286,7 +303,7 @@ func (k *Keeper) known(h *host, path string) (*known, error) {
 	if now, ok := own.records[path]; ok {
 		return now, nil
 	}
-	if h.state.Image == "" || h.state.Founder {
+	if !h.over(own) {
 		return nil, nil
 	}
 	image, err := k.bucket(&h.image, b)
@@ -294,6 +311,14 @@ func (k *Keeper) known(h *host, path string) (*known, error) {
 		return nil, err
 	}
 	return image.records[path], nil
+}
+
+// over tells whether the image's bucket lies below one of the host's own. The bucket itself knows: it may be folded when the head isn't yet.
+func (h *host) over(own *bucket) bool {
+	if own.version > 0 {
+		return own.over
+	}
+	return h.state.Image != "" && !h.state.Founder
 }
 
 // bucket returns a bucket of a shelf, an empty one if there is none.
@@ -316,6 +341,7 @@ func readBucket(ctx context.Context, t table.Table, partition string, b int) (*b
 		return &bucket{records: map[string]*known{}}, err
 	}
 	found := &bucket{version: items[0].Int(fieldVersion), upto: uint64(items[0].Int(fieldUpto)), parts: int(items[0].Int(fieldParts))}
+	found.over, _ = items[0][fieldOver].(bool)
 	text := items[0].Bytes(fieldText)
 	if found.parts > 1 {
 		var keys []table.Key

@@ -118,7 +118,7 @@ func (k *Keeper) change(h *host, ev *event.Event, c syscheck.Change) (*event.Eve
 		}
 	case syscheck.Unwatched:
 		if old == nil {
-			return silent(ev, c), nil
+			return silent(ev, c), h.pass(ev)
 		}
 		return k.quiet(h, ev, c, []effect{between(c.Path, old, nil)})
 	default:
@@ -170,7 +170,7 @@ func (k *Keeper) baseline(h *host, ev *event.Event, c syscheck.Change, old *know
 // heard notes that a file was told again as it is known, if that was asked for.
 func (k *Keeper) heard(h *host, ev *event.Event, c syscheck.Change) (*event.Event, error) {
 	if !h.asked(c.Path) {
-		return silent(ev, c), nil
+		return silent(ev, c), h.pass(ev)
 	}
 	return silent(ev, c), h.add(entry{Epoch: ev.ID.Epoch, Seq: ev.ID.Seq, Time: ev.Time.UnixNano(), Heard: c.Path})
 }
