@@ -142,7 +142,7 @@ func (c baselineImportCmd) Run(ctx context.Context, at *syscheckCmd) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		in = f
 	}
 	records, err := readBaseline(c.File, in)

@@ -14,7 +14,9 @@ import (
 	tables "github.com/yagura-hids/yagura/internal/table/bolt"
 )
 
-func sumLine(size, hashes, path string) string { return "8:syscheck:" + size + ":33188:0:0:" + hashes + " " + path }
+func sumLine(size, hashes, path string) string {
+	return "8:syscheck:" + size + ":33188:0:0:" + hashes + " " + path
+}
 
 // counted is what happens to one file, and to one key of the registry, on a server that knows them: OSSEC's ids, and how its text begins.
 var counted = []struct {

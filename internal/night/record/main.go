@@ -61,10 +61,6 @@ func record(ctx context.Context, root, out string, command []string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	before, err := readDatabase(root)
-	if err != nil {
-		return err
-	}
 	var agents []*agent
 	for name, dirs := range variants {
 		a, err := begin(ctx, name, root, work, dirs)
@@ -79,19 +75,11 @@ func record(ctx context.Context, root, out string, command []string) error {
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", command[0], err)
 	}
-	after, err := readDatabase(root)
-	if err != nil {
-		return err
-	}
-	runs, err := readRuns(root, began)
-	if err != nil {
-		return err
-	}
 	for _, a := range agents {
 		if err := a.end(ctx, began); err != nil {
 			return err
 		}
-		if err := errors.Join(link(root, before, after, runs, began, &a.told), a.write(filepath.Join(out, a.name+".jsonl.zst"))); err != nil {
+		if err := a.write(filepath.Join(out, a.name+".jsonl.zst")); err != nil {
 			return err
 		}
 	}
@@ -115,7 +103,7 @@ func begin(ctx context.Context, name, root, work string, dirs []string) (*agent,
 		return nil, err
 	}
 	a := &agent{name: name, root: root, spool: s, stopped: make(chan error, 1), first: true}
-	a.syscheck, err = syscheck.New(config(root, dirs), syscheck.Options{Spool: s, Report: func(msg string) { fmt.Fprintln(os.Stderr, name+": "+msg) }})
+	a.syscheck, err = syscheck.New(config(root, dirs), syscheck.Options{Spool: s, Root: root, Report: func(msg string) { fmt.Fprintln(os.Stderr, name+": "+msg) }})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +121,7 @@ func begin(ctx context.Context, name, root, work string, dirs []string) (*agent,
 
 // config is what the agent's own default compares, of these directories, all of it as it happens.
 func config(root string, dirs []string) (c syscheck.Config) {
-	c.Schedule = syscheck.Schedule{At: -1}
+	c.Schedule, c.Packages = syscheck.Schedule{At: -1}, true
 	for _, d := range dirs {
 		c.Directories = append(c.Directories, syscheck.Directory{
 			Path: filepath.Join(root, d), Realtime: true, Recursion: -1,
@@ -210,6 +198,12 @@ func (a *agent) write(path string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%s: %d files, %d changes\n", a.name, len(a.told.First), len(a.told.Changes))
+	linked := 0
+	for _, c := range a.told.Changes {
+		if c.Change.Package != nil {
+			linked++
+		}
+	}
+	fmt.Fprintf(os.Stderr, "%s: %d files, %d changes, %d of them linked to a package\n", a.name, len(a.told.First), len(a.told.Changes), linked)
 	return errors.Join(a.told.Write(f), f.Close())
 }
