@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,14 +12,12 @@ import (
 	"time"
 
 	"github.com/yagura-hids/yagura/internal/fleet"
-	"github.com/yagura-hids/yagura/internal/local"
+	"github.com/yagura-hids/yagura/internal/table"
 )
 
 // agentsCmd is what manage_agents, agent_control, syscheck_control and rootcheck_control are in OSSEC.
 type agentsCmd struct {
-	Data string `help:"Where yagura local keeps its agents (default: ${data})." type:"path" placeholder:"DIR" xor:"where"`
-	stackFlags
-	stack *stack // once it is open
+	fleetFlags
 
 	Menu       agentsMenuCmd       `cmd:"" hidden:"" default:"1" help:"The small menu, or the list where nobody can answer."`
 	Add        agentsAddCmd        `cmd:"" help:"Give an agent a key, or many of them one."`
@@ -66,39 +63,9 @@ An ID is a key's id, its name, or a host's under a key of many, as list shows it
 Exit code 0: done; 1: not, or not all; 2: a wrong call.`
 }
 
-// dataDir is the data folder that is meant.
-func (a *agentsCmd) dataDir() string { // a default that kong knows would stand against --aws
-	return cmp.Or(a.Data, defaultData())
-}
-
-// with opens the fleet that is meant, as long as do works on it. That is to be short: meanwhile no yagura local can start there.
-func (a *agentsCmd) with(ctx context.Context, do func(*fleet.Store) error) (err error) {
-	if a.AWS {
-		if a.stack == nil {
-			if a.stack, err = a.open(ctx); err != nil {
-				return err
-			}
-		}
-		return do(fleet.New(a.stack, fleet.Options{}))
-	}
-	tables, done, err := local.Fleet(ctx, a.dataDir())
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(fleet.New(tables, fleet.Options{})), done())
-}
-
-// where are the flags to add to a command that is to work on the same agents.
-func (a *agentsCmd) where() string {
-	switch {
-	case a.AWS && a.Stack != "yagura":
-		return " --aws --stack " + shellWord(a.Stack)
-	case a.AWS:
-		return " --aws"
-	case a.dataDir() != defaultData():
-		return " --data " + shellWord(a.Data)
-	}
-	return ""
+// with opens the fleet that is meant, as fleetFlags.with does.
+func (a *agentsCmd) with(ctx context.Context, do func(*fleet.Store) error) error {
+	return a.fleetFlags.with(ctx, func(t table.Table) error { return do(fleet.New(t, fleet.Options{})) })
 }
 
 // agent is a key with the hosts that use it, or a syslog source, which has none.

@@ -5,6 +5,7 @@
 //	yagura send      send logs to the stack on AWS
 //	yagura alerts    list what was found
 //	yagura agents    give OSSEC's agents keys, see them, tell them things
+//	yagura syscheck  see what changed in files, and keep their baselines
 //	yagura logtest   see how a line is decoded and judged
 //	yagura rules     check, test and show rules
 //	yagura cost      model what Yagura on AWS costs
@@ -27,13 +28,14 @@ import (
 var version = "dev"
 
 type cli struct {
-	Local   localCmd   `cmd:"" help:"Watch this machine's logs and journal; warn of attacks."`
-	Replay  replayCmd  `cmd:"" help:"Run old logs through the rules, with the logs' own times."`
-	Send    sendCmd    `cmd:"" help:"Send logs to the stack on AWS, with the logs' own times."`
-	Alerts  alertsCmd  `cmd:"" help:"List the alerts that were stored, and filter them."`
-	Agents  agentsCmd  `cmd:"" help:"OSSEC's agents and syslog's hosts: add, list, remove, restart, configure them."`
-	Logtest logtestCmd `cmd:"" help:"Show how log lines are decoded and judged."`
-	Rules   struct {
+	Local    localCmd    `cmd:"" help:"Watch this machine's logs and journal; warn of attacks."`
+	Replay   replayCmd   `cmd:"" help:"Run old logs through the rules, with the logs' own times."`
+	Send     sendCmd     `cmd:"" help:"Send logs to the stack on AWS, with the logs' own times."`
+	Alerts   alertsCmd   `cmd:"" help:"List the alerts that were stored, and filter them."`
+	Agents   agentsCmd   `cmd:"" help:"OSSEC's agents and syslog's hosts: add, list, remove, restart, configure them."`
+	Syscheck syscheckCmd `cmd:"" help:"What changed in files: list and show it, keep the baselines."`
+	Logtest  logtestCmd  `cmd:"" help:"Show how log lines are decoded and judged."`
+	Rules    struct {
 		Check rulesCheckCmd `cmd:"" help:"Find faults in a ruleset, and what is likely wrong."`
 		Test  rulesTestCmd  `cmd:"" help:"Run the test cases (.ini) of a ruleset."`
 		Show  rulesShowCmd  `cmd:"" help:"Show a rule, what is around it, and its tests."`

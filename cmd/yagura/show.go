@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
 // screen shows alerts to a person: colour is for terminals only.
@@ -64,7 +65,7 @@ func (s screen) alert(a *event.Alert) error {
 	head := fmt.Sprintf("level %2d  rule %d", a.Rule.Level, a.Rule.ID)
 	var facts []string
 	for _, f := range a.Fields {
-		change := strings.HasSuffix(f.Name, "_before") || strings.HasSuffix(f.Name, "_after")
+		change := slices.Contains(syscheck.FieldNames, f.Name) && strings.HasPrefix(a.Decoder, "syscheck_")
 		if f.Value != "" && len(f.Name)+len(f.Value) <= 80 && !change {
 			facts = append(facts, printable(f.Name)+" "+printable(f.Value))
 		}

@@ -120,6 +120,9 @@ func (c upCmd) startFunctions(ctx context.Context, stack *emulated.Stack, root s
 	}
 	streams, tables, other := stack.Clients()
 	for _, f := range stack.Functions {
+		if len(f.Mappings) == 0 {
+			continue // EventBridge calls it, which isn't here
+		}
 		bootstrap, err := c.bootstrap(ctx, root, f)
 		if err != nil {
 			return stop, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/event"
 	"github.com/yagura-hids/yagura/internal/predecode"
+	"github.com/yagura-hids/yagura/internal/rootcheck"
 	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
@@ -66,7 +67,21 @@ func (e *Engine) scan() {
 // at first, what is no longer watched, digests.
 var changes = map[string]string{
 	syscheck.Added: "syscheck_new_entry", syscheck.Modified: "syscheck_integrity_changed", syscheck.Deleted: "syscheck_deleted",
-	syscheck.Moved: "syscheck_integrity_changed",
+	syscheck.Moved: "syscheck_integrity_changed", syscheck.Readded: "syscheck_new_entry",
+	syscheck.Packages: "syscheck_packages", syscheck.Disagreement: "syscheck_disagreement", syscheck.Scanned: "syscheck_scanned",
+}
+
+// later are the decoders of a file's second and third change, if the server's baseline counts them. Later ones have that of the first: what is to
+// become of them is for rules to say.
+var later = map[int]string{2: "syscheck_integrity_changed_2nd", 3: "syscheck_integrity_changed_3rd"}
+
+// decoderOf returns the decoder of a change, and whether it's news.
+func decoderOf(c *syscheck.Change) (name string, news bool) {
+	name, news = changes[c.Type]
+	if c.Notes != nil && name == "syscheck_integrity_changed" && later[c.Notes.Changes] != "" {
+		name = later[c.Notes.Changes]
+	}
+	return name, news
 }
 
 // readChange reads an integrity message. One that can't be read is told in its place, by a sentence that has a rule of its own.
@@ -74,8 +89,8 @@ func (e *Engine) readChange() bool {
 	d := &e.decoded
 	predecode.Bare(d, e.server(d.Event), e.set.Wazuh)
 	c, err := syscheck.Parse(d.Text)
-	name, news := changes[c.Type]
-	if err == nil && news && c.Path == "" {
+	name, news := decoderOf(&c)
+	if err == nil && news && c.OfFile() && c.Path == "" {
 		err = errors.New("no path in it")
 	}
 	switch {
@@ -90,7 +105,9 @@ func (e *Engine) readChange() bool {
 	d.FullLog = c.Text()
 	d.Log = d.FullLog
 	e.report(name)
-	d.Set(event.Filename, syscheck.Plain(c.Path))
+	if c.OfFile() {
+		d.Set(event.Filename, syscheck.Plain(c.Path))
+	}
 	for _, f := range c.Fields() {
 		d.SetDynamic(f.Name, f.Value)
 	}
@@ -105,18 +122,13 @@ func (e *Engine) readFinding() {
 	d := &e.decoded
 	predecode.Bare(d, e.server(d.Event), e.set.Wazuh)
 	e.report("rootcheck")
-	if _, rest, ok := strings.Cut(d.Log, " file '"); ok {
-		if path, _, ok := strings.Cut(rest, "'"); ok {
-			d.Set(event.Filename, path)
-		}
+	f := rootcheck.Parse(d.Log)
+	if f.Path != "" {
+		d.Set(event.Filename, f.Path)
 	}
-	for _, h := range []struct {
-		mark, field string
-		digits      int
-	}{{" MD5=", "md5_after", 32}, {" SHA1=", "sha1_after", 40}, {" SHA256=", "sha256_after", 64}} {
-		_, rest, _ := strings.Cut(d.Log, h.mark)
-		if sum, _, _ := strings.Cut(rest, " "); len(sum) == h.digits {
-			d.SetDynamic(h.field, sum)
+	for _, h := range []struct{ name, sum string }{{"md5_after", f.MD5}, {"sha1_after", f.SHA1}, {"sha256_after", f.SHA256}} {
+		if h.sum != "" {
+			d.SetDynamic(h.name, h.sum)
 		}
 	}
 	e.scan()

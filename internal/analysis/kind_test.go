@@ -57,7 +57,7 @@ func TestKindsOfEvent(t *testing.T) {
 		{event.Syscheck, "syscheck", `[1]`, 102, "ossec", "", "ossec: Integrity message not understood (integrity message: json: "},
 		{event.Syscheck, "syscheck", `{"type":"modified","path":""}`, 102, "ossec", "", "(no path in it): {"},
 		{event.Rootcheck, "rootcheck", finding, 107, "rootcheck", "/bin/ls", ""},
-		{event.Rootcheck, "rootcheck", finding, 107, "rootcheck", "/bin/ls", ""}, // told anew: the agent was set up anew
+		{event.Rootcheck, "rootcheck", finding, 107, "rootcheck", "/bin/ls", ""}, // told again: it was gone
 		{event.AgentState, "yagura-agent", `{"file":1}`, 0, "", "", ""},
 		{event.AgentState, "yagura-agent", "ossec: Nov 24 10:00:00", 102, "ossec", "", ""},
 		{event.AgentState, "nmap.log", "hostinfo_new: Host: 192.0.2.9 (), open ports: 22(tcp)", 108, "hostinfo_new", "", "Host: 192.0.2.9 (), open ports: 22(tcp)"},
@@ -150,6 +150,30 @@ func TestSyslogFields(t *testing.T) {
 		}
 		if v.Alert.Field("facility") != c.facility {
 			t.Errorf("%d %s: %v", c.priority, c.text, v.Alert.Fields)
+		}
+	}
+}
+
+// A finding is news once, and when it's back; not when the agent was set up anew. An event that comes twice gets its verdict again.
+func TestFindings(t *testing.T) {
+	engine, memory := analysis.New(kindSet(t), analysis.Options{LogLevel: 1}), analysis.NewMemory(0)
+	for _, c := range []struct {
+		agent      string
+		epoch, seq uint64
+		text       string
+		news       bool
+	}{
+		{"web1", 1, 1, "A.", true}, {"web1", 1, 1, "A.", true}, {"web1", 1, 2, "B.", true}, {"web2", 1, 1, "A.", true},
+		{"web1", 1, 3, "A.", true}, {"web1", 2, 1, "A.", false}, {"web1", 2, 1, "A.", false}, {"web1", 1, 1, "A.", true},
+		{"web1", 2, 2, "C.", true}, {"web1", 2, 3, "A.", true}, {"web1", 2, 1, "A.", false},
+	} {
+		ev := &event.Event{ID: event.ID{Agent: c.agent, Epoch: c.epoch, Seq: c.seq}, Kind: event.Rootcheck, Location: "rootcheck", Text: c.text}
+		v, err := engine.Analyze(ev, memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Alert != nil; got != c.news {
+			t.Errorf("%+v: an alert: %v", c, got)
 		}
 	}
 }

@@ -88,11 +88,38 @@ func (e *Engine) first(key string) (bool, error) {
 	return true, e.state.Put(key, &Item{Past: []Entry{e.entry}, Time: e.now})
 }
 
-// firstSeen tells whether the decoder's fts fields are seen for the first time, and remembers them. Of the rootkit check it's true: an agent
-// tells each finding once.
+// maxEpochs is how many epochs are remembered in which an agent told a finding.
+const maxEpochs = 16
+
+// newFinding tells whether a finding of the rootkit check is news. An agent tells one when it appears: so it's news once, and again if it is told twice in an
+// epoch, for then it was gone in between; but not if the agent only begins anew, in an epoch of its own.
+func (e *Engine) newFinding() (bool, error) {
+	key := "first/rootcheck/" + e.entry.Event.Agent + "\x00" + e.decoded.Log
+	item, err := e.state.Item(key)
+	if err != nil {
+		return false, err
+	}
+	if item == nil {
+		item = &Item{}
+	}
+	if i := item.find(e.entry.Event); i >= 0 {
+		return item.Past[i].Times > 0, nil
+	}
+	if slices.ContainsFunc(item.Past, func(p Entry) bool { return p.Event.Epoch == e.entry.Event.Epoch }) {
+		return true, nil
+	}
+	told := e.entry
+	if len(item.Past) == 0 {
+		told.Times = 1
+	}
+	item.keep(told, maxEpochs)
+	return told.Times > 0, e.state.Put(key, item)
+}
+
+// firstSeen tells whether the decoder's fts fields are seen for the first time, and remembers them.
 func (e *Engine) firstSeen() (bool, error) {
 	if e.decoded.Kind == event.Rootcheck {
-		return true, nil
+		return e.newFinding()
 	}
 	if len(e.decoded.FTS) == 0 {
 		return false, nil

@@ -16,7 +16,7 @@ import (
 //	ignore/RULE          when a rule with an ignore time fired
 //	ignored/FIELDS       what an <ignore> put on the list
 //	newest/AGENT         the newest event of each rule that composites count
-//	first/FIELDS         what if_fts has seen
+//	first/FIELDS         what if_fts has seen; of an agent's rootkit check, in which epochs it told a finding
 //	recent/ids           the last of these, of intrusion detection systems
 //	hours/AGENT          how many events an agent has in which hour of the day
 //	last/LOCATION        the last messages of a log

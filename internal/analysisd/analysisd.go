@@ -69,7 +69,9 @@ func New(opts Options) *Daemon {
 	if opts.Report == nil {
 		opts.Report = func(string) {}
 	}
-	return &Daemon{opts: opts}
+	d := &Daemon{opts: opts}
+	d.files = baseline.New(opts.Table, baseline.Options{Now: opts.Now, Keep: opts.Keep, Ask: func(a baseline.Ask) { d.asks = append(d.asks, a) }})
+	return d
 }
 
 // wait waits a random time, so that those who got in each other's way don't do so again.
@@ -96,7 +98,7 @@ const maxItems = 20_000
 func (d *Daemon) Run(ctx context.Context, batch []*event.Event) (r Result, err error) {
 	analysis.Sort(batch)
 	d.state = statestore.New(ctx, d.opts.Table, statestore.Options{Now: d.opts.Now})
-	d.files = baseline.New(ctx, d.opts.Table, baseline.Options{Now: d.opts.Now, Keep: d.opts.Keep, Ask: func(a baseline.Ask) { d.asks = append(d.asks, a) }})
+	d.files.Begin(ctx)
 	defer func() { d.finish(ctx, err) }()
 	for len(batch) > 0 {
 		n, err := d.step(ctx, batch, &r)

@@ -30,15 +30,16 @@ var mayImport = map[string][]string{
 	"internal/alertlog":  {"internal/event"},
 	"internal/codec":     {"internal/event"},
 	"internal/syscheck":  {},
+	"internal/rootcheck": {},
 	"internal/wire":      {},
 
 	// the ruleset as a value, and the engine
 	"internal/ruleset":            {"internal/config", "internal/decoder", "internal/osxml", "internal/pattern", "internal/rule"},
-	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rule", "internal/ruleset", "internal/syscheck"},
+	"internal/analysis":           {"internal/event", "internal/pattern", "internal/predecode", "internal/rootcheck", "internal/rule", "internal/ruleset", "internal/syscheck"},
 	"internal/analysis/statetest": {"internal/analysis", "internal/config", "internal/event", "internal/ruleset"},
 	"internal/logtest":            {"internal/analysis", "internal/decoder", "internal/event", "internal/rule", "internal/ruleset", "internal/ruleview"},
 	"internal/ruletest":           {"internal/analysis", "internal/event", "internal/osxml", "internal/ruleset"},
-	"internal/rulecheck":          {"internal/decoder", "internal/event", "internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset"},
+	"internal/rulecheck":          {"internal/decoder", "internal/event", "internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset", "internal/syscheck"},
 	"internal/ruleview":           {"internal/osxml", "internal/pattern", "internal/rule", "internal/ruleset", "internal/ruletest"},
 	"internal/importer":           {"internal/config"},
 	"internal/conformance":        {},
@@ -55,6 +56,7 @@ var mayImport = map[string][]string{
 	"internal/prevalence":              {"internal/fleet", "internal/table"},
 	"internal/maintenance":             {"internal/event", "internal/fleet", "internal/table"},
 	"internal/baseline":                {"internal/event", "internal/fleet", "internal/maintenance", "internal/prevalence", "internal/syscheck", "internal/table"},
+	"internal/changelist":              {"internal/baseline", "internal/syscheck"},
 	"internal/analysisd":               {"internal/alertstore", "internal/analysis", "internal/baseline", "internal/event", "internal/statestore", "internal/table"},
 	"internal/resend":                  {"internal/baseline", "internal/fleet", "internal/syscheck"},
 	"internal/resend/ssm":              {"internal/baseline", "internal/syscheck"},
@@ -103,13 +105,16 @@ var mayImport = map[string][]string{
 		"internal/predecode", "internal/table", "internal/table/bolt",
 	},
 
+	// a recorded night for tests
+	"internal/night": {"internal/syscheck"},
+
 	// telling of alerts, and the home on AWS
 	"internal/notify":     {"internal/event"},
 	"internal/notify/sns": {"internal/notify"},
 	"internal/cost":       {},
 	"internal/template":   {},
 	"internal/setaside":   {"internal/codec"},
-	"internal/handler":    {"internal/analysisd", "internal/codec", "internal/event", "internal/notify"},
+	"internal/handler":    {"internal/analysisd", "internal/codec", "internal/event", "internal/maintenance", "internal/notify"},
 
 	// the agent's packages
 	"packaging": {},
@@ -126,8 +131,10 @@ var mayImport = map[string][]string{
 	"agent/relay/cmd":             nil,
 	"agent/relay/relaytest/flood": nil,
 	"functions/analyze":           nil,
+	"functions/maintenance":       nil,
 	"internal/emulated/install":   {"internal/emulated"},
 	"functions/notify":            nil,
+	"internal/night/record":       nil,
 	"packaging/build":             nil,
 	"packaging/publish":           nil,
 }
@@ -146,7 +153,7 @@ var forbidden = []struct {
 		"what means something opens no files; ruleset reads them through fs.FS"},
 	{append(slices.Clone(engine), "agent/logcollector"), []string{"go.etcd.io/bbolt/..."}, "only the home knows its store"},
 	{append(slices.Clone(engine), "agent/logcollector", "internal/local", "internal/notify", "internal/cost", "internal/table", "internal/table/bolt",
-		"internal/alertstore", "internal/statestore", "internal/analysisd"), []string{"github.com/aws/..."},
+		"internal/alertstore", "internal/statestore", "internal/analysisd", "internal/maintenance"), []string{"github.com/aws/..."},
 		"analysis runs on a laptop, too"},
 	{[]string{"internal/handler"}, []string{"github.com/aws/aws-sdk-go-v2/..."}, "handlers know Lambda's events, and are given the rest"},
 	{[]string{"agent/relay/session"}, []string{"net", "crypto/aes", "golang.org/x/crypto/..."}, "who is behind a datagram knows no sockets and no ciphers"},

@@ -58,7 +58,7 @@ type Keeper struct {
 // leastKept is how long a journal's items are kept at least: long enough to be folded.
 const leastKept = 60 * 24 * time.Hour
 
-// New returns a view of the baselines in the table of the fleet. Begin is to be called before it is used.
+// New returns a view of the baselines in the table of the fleet. Each run is to call Begin.
 func New(t table.Table, o Options) *Keeper {
 	if o.Ask == nil {
 		o.Ask = func(Ask) {}
@@ -69,7 +69,9 @@ func New(t table.Table, o Options) *Keeper {
 	if o.Keep > 0 {
 		o.Keep = max(o.Keep, leastKept)
 	}
-	return &Keeper{table: t, opts: o, hosts: map[string]*host{}}
+	k := &Keeper{table: t, opts: o, hosts: map[string]*host{}}
+	k.Begin(context.Background())
+	return k
 }
 
 // maxHeld bounds the records held from run to run, some hundred bytes each.

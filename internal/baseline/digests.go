@@ -52,6 +52,9 @@ func (k *Keeper) compare(h *host, ev *event.Event) (*event.Event, error) {
 	if h.state.First && !next.First {
 		next.Differ, next.Differs = nil, 0
 	}
+	if err := k.prevalence.Mark(profileOf(ev), ev.ID.Agent); err != nil {
+		return nil, err
+	}
 	c := h.verdict(&next, theirs.Files(), effects)
 	e := entry{Epoch: ev.ID.Epoch, Seq: ev.ID.Seq, Time: ev.Time.UnixNano(), Change: c, Effects: effects, State: &next}
 	out := silent(ev, syscheck.Change{})

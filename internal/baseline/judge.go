@@ -15,7 +15,7 @@ func (k *Keeper) Judge(ev *event.Event) (*event.Event, error) {
 	}
 	c, err := syscheck.Parse(ev.Text)
 	if err != nil {
-		return ev, nil // the engine says so
+		return ev, nil //nolint:nilerr // the engine says so
 	}
 	c.Notes = nil
 	h, err := k.host(ev)
@@ -154,7 +154,7 @@ func (k *Keeper) baseline(h *host, ev *event.Event, c syscheck.Change, old *know
 	case file != nil && !differs(file, c.After): // more or less is known of it than was
 		now.changes = old.changes
 		return k.quiet(h, ev, c, []effect{between(c.Path, old, now)})
-	case h.state.First:
+	case h.state.First && (file == nil || !h.itself(c.Path)):
 		return k.first(h, ev, c, old)
 	case file == nil && !h.asked(c.Path) && (h.state.Epoch == ev.ID.Epoch || h.state.Epoch == 0):
 		return k.quiet(h, ev, c, []effect{between(c.Path, old, now)}) // its configuration speaks of more files
@@ -209,14 +209,27 @@ func (k *Keeper) first(h *host, ev *event.Event, c syscheck.Change, old *known) 
 }
 
 // believe puts what the server knows of a file in the place of what the agent says that it was, and notes if the two differ. Where the file already is as
-// the server knows it, the agent's word stands: it is then what was in between.
-func believe(c *syscheck.Change, file *syscheck.Record) {
-	if file == nil || c.Before != nil && differs(file, c.Before) {
+// the server knows it, the agent's word stands: it is then what was in between. Before the first scan has ended the server needn't know
+// a file.
+func believe(c *syscheck.Change, file *syscheck.Record, first bool) {
+	if file == nil && !first || file != nil && c.Before != nil && differs(file, c.Before) {
 		c.Notes.Cache = true
 	}
 	if file != nil && (c.After == nil || c.Before == nil || differs(file, c.After)) {
 		c.Before = file
 	}
+}
+
+// itself tells whether what is known of a path was told by the host itself, and isn't only that of its image.
+func (h *host) itself(path string) bool {
+	b := syscheck.Bucket(path)
+	_, late := h.overlay[b][path]
+	own := h.own.buckets[b]
+	if own == nil { // not looked at: the overlay knows it
+		return late
+	}
+	_, folded := own.records[path]
+	return late || folded
 }
 
 // maxNamed is how many files a message names.
@@ -262,16 +275,16 @@ func (k *Keeper) truth(h *host, at time.Time, c *syscheck.Change, old *known) ([
 			c.Type, c.Before, c.Notes.Cache = syscheck.Modified, file, true
 		}
 	case syscheck.Modified:
-		believe(c, file)
+		believe(c, file, h.state.First)
 	case syscheck.Deleted:
-		believe(c, file)
+		believe(c, file, h.state.First)
 		now.gone = max(at.Unix(), 1)
 	case syscheck.Moved:
 		from, err := k.known(h, c.From)
 		if err != nil {
 			return nil, err
 		}
-		believe(c, from.file())
+		believe(c, from.file(), h.state.First)
 		if from != nil {
 			now.changes = from.changes + 1
 		}

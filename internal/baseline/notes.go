@@ -70,7 +70,7 @@ func (k *Keeper) note(h *host, ev *event.Event, c *syscheck.Change) error {
 		return err
 	}
 	if c.Package != nil {
-		if err := k.packaged(c); err != nil {
+		if err := k.packaged(ev, c); err != nil {
 			return err
 		}
 	}
@@ -88,27 +88,38 @@ func (k *Keeper) window(h *host, ev *event.Event, c *syscheck.Change) error {
 			return fmt.Errorf("read maintenance windows: %w", err)
 		}
 	}
-	c.Notes.Maintenance = k.windows.Open(ev.ID.Agent, ev.Agent, ev.Time, stamp(h.state.Scanned))
+	scanned := stamp(h.state.Scanned)
+	if c.Live {
+		scanned = ev.Time // no scan has still to find it
+	}
+	c.Notes.Maintenance = k.windows.Open(ev.ID.Agent, ev.Agent, ev.Time, scanned)
 	return nil
 }
 
 // packaged folds a change that the host's package manager says it made, unless the fleet knows better, or the file has a power now that no
 // package's list of contents speaks of.
-func (k *Keeper) packaged(c *syscheck.Change) error {
+func (k *Keeper) packaged(ev *event.Event, c *syscheck.Change) error {
 	p := c.Package
-	name := strings.Join([]string{p.Manager, p.Name, p.Arch, cmp.Or(p.To, "removed "+p.From)}, " ")
-	sum := sumOf(c.After)
-	first, err := k.prevalence.Brings(name, c.Path, sum)
+	name := strings.Join([]string{p.Manager, system(ev), p.Name, p.Arch, cmp.Or(p.To, "removed "+p.From)}, " ")
+	told, err := k.prevalence.Brings(ev.ID.Agent, name, c.Path, sumOf(c.After))
 	switch {
 	case err != nil:
 		return err
-	case first != sum:
-		c.Notes.Disbelieved = fmt.Sprintf("other hosts have another file of %s %s there", p.Name, p.To)
+	case !told.Believed():
+		c.Notes.Disbelieved = told.Disbelieved()
 	case gained(c.Before, c.After):
 	default:
 		c.Notes.Folded = true
 	}
 	return nil
+}
+
+// system returns what a package of a host is made for: versions of two distributions may have one name.
+func system(ev *event.Event) string {
+	if ev.Agent == nil {
+		return ""
+	}
+	return ev.Agent.OS
 }
 
 // gained tells whether a file was given another owner, or runs as its owner now.
@@ -124,13 +135,18 @@ func gained(before, after *syscheck.Record) bool {
 
 // siblings notes on how many hosts of the profile the file is in the same state.
 func (k *Keeper) siblings(ev *event.Event, c *syscheck.Change) error {
-	c.Notes.Profile = "default"
-	if ev.Agent != nil && ev.Agent.Profile != "" {
-		c.Notes.Profile = ev.Agent.Profile
-	}
+	c.Notes.Profile = profileOf(ev)
 	count, err := k.prevalence.See(c.Notes.Profile, ev.ID.Agent, c.Path, sumOf(c.After), ev.Time)
 	c.Notes.Hosts, c.Notes.Same = count.Hosts, count.Same
 	return err
+}
+
+// profileOf returns the profile whose hosts an event's host is compared with.
+func profileOf(ev *event.Event) string {
+	if ev.Agent == nil || ev.Agent.Profile == "" {
+		return "default"
+	}
+	return ev.Agent.Profile
 }
 
 // sumOf names the state of a file: its content, and who may do what with it. That of no file is "".

@@ -85,6 +85,7 @@ const maxPrograms = 4096
 var builtin = []string{
 	"rootcheck", "syscheck_integrity_changed", "syscheck_integrity_changed_2nd", "syscheck_integrity_changed_3rd", "syscheck_new_entry",
 	"syscheck_deleted", "hostinfo_new", "hostinfo_modified",
+	"syscheck_packages", "syscheck_disagreement", "syscheck_scanned", // Yagura's own
 	// Wazuh's; what they would report is not made here
 	"syscheck_registry_key_modified", "syscheck_registry_key_deleted", "syscheck_registry_key_added", "syscheck_registry_value_modified",
 	"syscheck_registry_value_deleted", "syscheck_registry_value_added", "syscollector", "ciscat", "windows_eventchannel", "sca",

@@ -89,6 +89,10 @@ func TestStackIsWhatTheTemplateSays(t *testing.T) {
 				MaxAge: 24 * time.Hour, ReportItemFailures: true, OnFailure: "arn:aws:s3:::" + bucket,
 			}},
 		},
+		"MaintenanceFunction": {
+			Name: "MaintenanceFunction", Code: "functions/maintenance", Memory: 128, Timeout: 30 * time.Second,
+			Environment: map[string]string{"FLEET_TABLE": "yagura-fleet"},
+		},
 		"NotifyFunction": {
 			Name: "NotifyFunction", Code: "functions/notify", Memory: 256, Timeout: time.Minute,
 			Environment: map[string]string{"TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:yagura-alerts"},

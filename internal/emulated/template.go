@@ -214,6 +214,12 @@ func pure(name string, args []any) (any, error) {
 			parts = append(parts, fmt.Sprint(e))
 		}
 		return strings.Join(parts, fmt.Sprint(args[0])), nil
+	case name == "Fn::Split" && len(args) == 2:
+		var parts []any
+		for part := range strings.SplitSeq(fmt.Sprint(args[1]), fmt.Sprint(args[0])) {
+			parts = append(parts, part)
+		}
+		return parts, nil
 	}
 	return nil, fmt.Errorf("%s of %v isn't understood by the emulated stack", name, args)
 }

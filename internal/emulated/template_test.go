@@ -72,6 +72,7 @@ func TestTemplateFunctions(t *testing.T) {
 		"the other":          {call("Fn::If", []any{"Both", "yes", call("Ref", "Name")}), "x"},
 		"either":             {call("Fn::If", []any{"Either", "yes", "no"}), "yes"},
 		"joined":             {call("Fn::Join", []any{"-", []any{"a", call("Ref", "Name")}}), "a-x"},
+		"split":              {call("Fn::Split", []any{",", "a,b"}), []any{"a", "b"}},
 		"no value in a map":  {map[string]any{"a": 1, "b": call("Ref", "AWS::NoValue")}, map[string]any{"a": 1}},
 		"no value in a list": {[]any{1, call("Fn::If", []any{"Few", 2, call("Ref", "AWS::NoValue")})}, []any{1}},
 	} {

@@ -3,6 +3,7 @@
 //	Kinesis records ─► Analyze ─► alerts and state, together
 //	                      └─► what can't be read is set aside
 //	alerts table's stream ─► Notify ─► messages
+//	EventBridge ─► Maintenance ─► signs of patching
 //
 // A record that failed, and all after it, come again; what is done twice is done once. So a handler may be killed at any moment.
 package handler

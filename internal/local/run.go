@@ -117,7 +117,7 @@ func (r *runner) serveAndRun(ctx context.Context) error {
 		return err
 	}
 	if r.Source.Name() == followName {
-		r.files = baseline.New(ctx, r.Store.Tables(), baseline.Options{Now: r.Now, Ask: r.Ask})
+		r.files = baseline.New(r.Store.Tables(), baseline.Options{Now: r.Now, Ask: r.Ask})
 	}
 	stop, err := serve(r.Store)
 	if err != nil {
@@ -189,6 +189,9 @@ const tries = 40
 // are judged again.
 func (r *runner) part(ctx context.Context, b Batch) (*commit, error) {
 	for try := 1; ; try++ {
+		if r.files != nil {
+			r.files.Begin(ctx)
+		}
 		c, err := r.analyze(b, try == 1)
 		if err != nil {
 			return nil, err
@@ -198,7 +201,6 @@ func (r *runner) part(ctx context.Context, b Batch) (*commit, error) {
 		if !errors.As(err, &conflict) || try == tries {
 			return c, err
 		}
-		r.files.Forget()
 	}
 }
 

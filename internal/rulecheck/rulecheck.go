@@ -16,6 +16,7 @@ import (
 	"github.com/yagura-hids/yagura/internal/pattern"
 	"github.com/yagura-hids/yagura/internal/rule"
 	"github.com/yagura-hids/yagura/internal/ruleset"
+	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
 // Ids that OSSEC leaves to its users.
@@ -31,7 +32,7 @@ func Check(set *ruleset.Set, own func(file string) bool) []*osxml.Fault {
 	named, unnamed := set.Decoders.Tops()
 	c.decoders(named)
 	c.decoders(unnamed)
-	c.fields = slices.Concat(fields(named), fields(unnamed), event.SyslogFields[:])
+	c.fields = slices.Concat(fields(named), fields(unnamed), event.SyslogFields[:], syscheck.FieldNames)
 	c.rules(set.Rules.Rules())
 	var all *osxml.FaultError
 	if !errors.As(c.found.Err(), &all) {

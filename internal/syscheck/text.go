@@ -18,10 +18,10 @@ import (
 //	New md5sum is : '…'                                New md5sum is : '…'
 //	Inode was '7', now it is '9'
 //	Changed by 'root', logged in as 'ann', with '/usr/bin/vim' (process 71)
-//	What changed:
+//	What changed:                                      File '/etc/hosts' was re-added.
 //	< 127.0.0.1 localhost
 //
-// Each line stands only where it says something. What a stranger wrote (a name, a file's text) ends no line and begins no alert.
+// Before who did it stands what the server knows, see [Notes]. Each line stands only where it says something. What a stranger wrote (a name, a file's text) ends no line and begins no alert.
 func (c Change) Text() string {
 	var t text
 	switch c.Type {
@@ -30,8 +30,16 @@ func (c Change) Text() string {
 		t.hashesOf(c.After)
 	case Deleted:
 		t.line("File '%s' was deleted. Unable to retrieve checksum.", c.Path)
+	case Readded:
+		t.line("File '%s' was re-added.", c.Path)
 	case Moved:
 		t.line("File '%s' was moved to '%s'.", c.From, c.Path)
+	case Packages:
+		t.packages(&c)
+	case Disagreement:
+		t.disagreement(c.notesOrNone())
+	case Scanned:
+		t.scanned(c.notesOrNone())
 	default:
 		t.line("Integrity checksum changed for: '%s'", c.Path)
 		if c.From != "" {
@@ -41,12 +49,27 @@ func (c Change) Text() string {
 	if c.Before != nil && c.After != nil {
 		t.differences(c.Before, c.After)
 	}
+	if c.OfFile() {
+		t.notes(&c)
+	}
 	t.who(c.Who)
 	if c.Diff != "" {
 		t.line("What changed:")
 		t.lines(c.Diff)
 	}
 	return strings.TrimSuffix(t.String(), "\n")
+}
+
+// OfFile tells whether the change is one of a file, and has a path. Others tell of many files.
+func (c *Change) OfFile() bool {
+	return c.Type != Packages && c.Type != Disagreement && c.Type != Scanned && c.Type != DigestsType
+}
+
+func (c *Change) notesOrNone() *Notes {
+	if c.Notes == nil {
+		return &Notes{}
+	}
+	return c.Notes
 }
 
 type text struct{ strings.Builder }
@@ -246,6 +269,9 @@ func (c Change) Fields() []Field {
 		add("process_name", w.Process)
 		add("process_id", number(uint64(max(w.PID, 0))))
 		add("ppid", number(uint64(max(w.PPID, 0))))
+	}
+	for _, f := range c.notes() {
+		add(f.Name, f.Value)
 	}
 	return list
 }

@@ -48,6 +48,12 @@ var needs = map[string]map[string][]string{
 			"ssm:SendCommand arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*",
 		},
 	},
+	"maintenance": {
+		"dynamodb.PutItem":            {"dynamodb:PutItem FleetTable.Arn"},
+		"dynamodb.BatchGetItem":       {}, // it writes signs without asking what is there
+		"dynamodb.TransactWriteItems": {}, // and one at a time
+		"dynamodb.Query":              {}, // others read them
+	},
 	"notify": {
 		// the topic's key is used in the caller's name
 		"sns.Publish": {"sns:Publish AlertsTopic", "kms:Decrypt TopicKey.Arn", "kms:GenerateDataKey TopicKey.Arn"},
@@ -62,6 +68,7 @@ var lambdas = map[string][]string{
 		"s3:PutObject ${FailureBucket.Arn}/aws/lambda/*", "s3:ListBucket FailureBucket.Arn",
 		"logs:CreateLogStream " + logGroup("AnalyzeLogs"), "logs:PutLogEvents " + logGroup("AnalyzeLogs"),
 	},
+	"maintenance": {"logs:CreateLogStream " + logGroup("MaintenanceLogs"), "logs:PutLogEvents " + logGroup("MaintenanceLogs")},
 	"notify": {
 		"dynamodb:DescribeStream AlertsTable.StreamArn", "dynamodb:GetRecords AlertsTable.StreamArn",
 		"dynamodb:GetShardIterator AlertsTable.StreamArn", "dynamodb:ListStreams ${AlertsTable.Arn}/stream/*",
@@ -74,7 +81,7 @@ func logGroup(name string) string {
 	return "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${" + name + "}:*"
 }
 
-var roles = map[string]string{"analyze": "AnalyzeRole", "notify": "NotifyRole"}
+var roles = map[string]string{"analyze": "AnalyzeRole", "maintenance": "MaintenanceRole", "notify": "NotifyRole"}
 
 // A function may do what its code does, and nothing else.
 func TestActions(t *testing.T) {

@@ -102,6 +102,7 @@ func TestAlarmsMissNothing(t *testing.T) {
 		{"AWS/Lambda", "IteratorAge", "FunctionName", "AnalyzeFunction"},
 		{"AWS/Lambda", "Errors", "FunctionName", "NotifyFunction"},
 		{"AWS/Lambda", "IteratorAge", "FunctionName", "NotifyFunction"},
+		{"AWS/Lambda", "Errors", "FunctionName", "MaintenanceFunction"},
 		{"AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", "AnalyzeFunctionRecords"},
 		{"AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", "NotifyFunctionAlerts"},
 		{"AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", "AnalyzeFunctionRecords"},

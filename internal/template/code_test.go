@@ -21,8 +21,9 @@ import (
 // The variables that a function reads are those that the template sets.
 func TestEnvironment(t *testing.T) {
 	for function, read := range map[string]func(getenv func(string) string) error{
-		"AnalyzeFunction": func(getenv func(string) string) error { _, err := handler.ReadAnalyzeEnv(getenv); return err },
-		"NotifyFunction":  func(getenv func(string) string) error { _, err := handler.ReadNotifyEnv(getenv); return err },
+		"AnalyzeFunction":     func(getenv func(string) string) error { _, err := handler.ReadAnalyzeEnv(getenv); return err },
+		"NotifyFunction":      func(getenv func(string) string) error { _, err := handler.ReadNotifyEnv(getenv); return err },
+		"MaintenanceFunction": func(getenv func(string) string) error { _, err := handler.ReadMaintenanceEnv(getenv); return err },
 	} {
 		asked, set := map[string]bool{}, dig(properties(t, function), "Environment", "Variables").(object)
 		err := read(func(name string) string {

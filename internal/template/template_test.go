@@ -177,7 +177,7 @@ func TestParameters(t *testing.T) {
 
 func TestBuild(t *testing.T) {
 	functions := ofType(t, "AWS::Lambda::Function")
-	if len(functions) != 2 {
+	if len(functions) != 3 {
 		t.Errorf("functions %v", functions)
 	}
 	for _, name := range functions {
