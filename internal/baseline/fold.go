@@ -122,8 +122,8 @@ func (k *Keeper) foldBucket(h *host, b int, overImage bool) error {
 			}
 		}
 	}
-	if own.version > 0 && own.upto >= h.last && own.over == overImage || own.version == 0 && len(all) == 0 {
-		return nil
+	if own.version > 0 && own.upto >= h.last && own.over == overImage || own.version == 0 && len(all)+len(h.overlay[b]) == 0 {
+		return nil // a bucket that was touched is written even if it's empty: whoever folds an older journal must see how far it is
 	}
 	own.over = overImage
 	return k.writeBucket(h.own.partition, b, all, own, h.last)

@@ -18,7 +18,10 @@ import (
 	"github.com/yagura-hids/yagura/internal/table"
 )
 
-var histories = flag.Int("histories", 60, "how many random histories TestHistories tries")
+var (
+	histories = flag.Int("histories", 60, "how many random histories TestHistories tries")
+	first     = flag.Int("first", 0, "the number of the first of them")
+)
 
 var errKilled = errors.New("killed")
 
@@ -286,7 +289,7 @@ func (s *story) check(a *agent) {
 // TestHistories: whatever comes twice, whoever is killed or judges the same at the same time, the baseline is the truth, the history has each change once, and what
 // was said of an event is said of it again. More of them: go test ./internal/baseline -run Histories -args -histories 10000.
 func TestHistories(t *testing.T) {
-	for seed := range uint64(*histories) {
+	for seed := uint64(*first); seed < uint64(*first+*histories); seed++ {
 		ok := t.Run(fmt.Sprint(seed), func(t *testing.T) { newStory(t, seed).run() })
 		if !ok {
 			return
