@@ -210,12 +210,12 @@ func (l *Line) Why() []string {
 	if l.Files > 0 {
 		why = append(why, count(l.Files, "file"))
 	}
-	for _, q := range l.Quiet {
-		if p := l.Profiles; q == onMost && l.Hosts < 2 && len(p) == 1 {
-			q = fmt.Sprintf("the same on %s of %s of %s", thousands(p[0].Same), count(p[0].Of, "host"), p[0].Name)
-		}
-		why = append(why, q)
+	quiet := l.Quiet
+	if p := l.Profiles; l.Hosts == 1 && len(p) == 1 && p[0].Same > 1 { // on hosts that aren't listed, or have lines of their own
+		why = append(why, fmt.Sprintf("the same on %s of %s of %s", thousands(p[0].Same), count(p[0].Of, "host"), p[0].Name))
+		quiet = slices.DeleteFunc(slices.Clone(quiet), func(q string) bool { return q == onMost })
 	}
+	why = append(why, quiet...)
 	if l.Package == nil && l.Changes > l.Hosts {
 		why = append(why, count(l.Changes, "time"))
 	}
