@@ -44,6 +44,11 @@ test: need-race need-systemd rules-test aws-parts sam-tools ## Test everything, 
 test-wine: need-go ## Test the integrity check on Windows's files and registry, under Wine. What is missing is named.
 	tools/wine/test ./agent/syscheck -test.skip 'Shortest|Pending|Audit|RunOnSchedule|MemoryPressure|LiveAndScan' # about Unix and its clocks; the last one takes minutes
 
+.PHONY: test-rpm
+test-rpm: need-go ## Test the agent's links to packages with rpm itself, which must be installed (Debian, Ubuntu: apt install rpm).
+	@command -v rpmbuild >/dev/null || { echo "rpm is not installed. Debian, Ubuntu: apt install rpm    Amazon Linux, Fedora: dnf install rpm-build"; exit 1; }
+	$(GO) test -count=1 -run 'TestRPM$$' -v ./agent/packages -args -rpm
+
 .PHONY: aws-parts
 aws-parts: need-go ## Install what emulates AWS (kinesalite, DynamoDB Local, dynalite, moto) into .cache, from npm, Maven and PyPI.
 	@$(GO) run ./internal/emulated/install .cache/aws

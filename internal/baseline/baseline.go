@@ -110,18 +110,18 @@ func (k *Keeper) host(ev *event.Event) (*host, error) {
 	if h.last > 0 {
 		return h, nil
 	}
-	begin := state{First: true, Agent: whoseOf(ev)}
+	begin, founder := state{First: true, Agent: whoseOf(ev)}, false
 	if ev.Agent != nil {
 		begin.Image = ev.Agent.Image
 	}
 	if begin.Image != "" {
-		if begin.Founder, err = k.unknownImage(begin.Image); err != nil {
+		if founder, err = k.unknownImage(begin.Image); err != nil {
 			delete(k.hosts, ev.ID.Agent)
 			return nil, err
 		}
 		h.image = shelf{partition: imagePartition(begin.Image), buckets: map[int]*bucket{}}
 	}
-	return h, h.add(entry{Time: ev.Time.UnixNano(), State: &begin})
+	return h, h.add(entry{Time: ev.Time.UnixNano(), State: &begin, Founder: founder})
 }
 
 // unknownImage tells whether an image has no baseline yet.

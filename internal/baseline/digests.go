@@ -82,7 +82,7 @@ func (h *host) verdict(next *state, files int, missing []effect) *syscheck.Chang
 	case s.First && next.First:
 		return nil
 	case s.First && len(next.Asked) == 0:
-		if s.Image == "" || s.Founder {
+		if s.Image == "" || h.founder {
 			return nil
 		}
 		n := &syscheck.Notes{Image: s.Image, Files: files, Differ: s.Differ, Differing: s.Differs}
@@ -108,13 +108,13 @@ func names(effects []effect) (list []string, n int) {
 // digests returns the sums of what is known of a host's files.
 func (k *Keeper) digests(h *host) (*syscheck.Digests, error) {
 	d := new(syscheck.Digests)
-	if !h.state.Cleared {
+	if !h.cleared {
 		var err error
 		folded := h.folded
 		switch {
 		case h.version > 0:
 			d, folded, err = readDigests(k, h.own.partition)
-		case h.state.Image != "" && !h.state.Founder:
+		case h.state.Image != "" && !h.founder:
 			d, _, err = readDigests(k, h.image.partition)
 		}
 		if err != nil {
@@ -176,7 +176,7 @@ func (k *Keeper) missing(h *host, ev *event.Event, theirs, mine *syscheck.Digest
 // records returns all that is known of the files of a bucket.
 func (k *Keeper) records(h *host, b int) (map[string]*known, error) {
 	all := map[string]*known{}
-	if !h.state.Cleared {
+	if !h.cleared {
 		own, err := k.bucket(&h.own, b)
 		if err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ func (k *Keeper) isLong(h *host) bool {
 		return false
 	case h.state.First || len(h.state.Asked) > 0:
 		limit *= foldFirst
-	case h.state.Founder:
+	case h.founder:
 		return true
 	case h.version == 0:
 		limit /= foldLeast
@@ -64,23 +64,22 @@ func (k *Keeper) fold(h *host) error {
 	if err != nil {
 		return err
 	}
-	next := h.state
-	if h.state.Founder && !h.state.First {
+	founder := h.founder
+	if h.founder && !h.state.First {
 		if err := k.found(h); err != nil {
 			return err
 		}
-		next.Founder = false
+		founder = false
 	}
 	for b := range syscheck.Buckets {
-		if len(h.overlay[b]) == 0 && !h.state.Cleared && next.Founder == h.state.Founder {
+		if len(h.overlay[b]) == 0 && !h.cleared && founder == h.founder {
 			continue
 		}
-		if err := k.foldBucket(h, b, next.Image != "" && !next.Founder); err != nil {
+		if err := k.foldBucket(h, b, h.state.Image != "" && !founder); err != nil {
 			return err
 		}
 	}
-	next.Cleared = false
-	text, err := encode(head{Folded: h.last, State: next, Applied: h.applied, Newest: h.newest.Unix()})
+	text, err := encode(head{Folded: h.last, State: h.state, Founder: founder, Applied: h.applied, Newest: h.newest.Unix()})
 	if err != nil {
 		return err
 	}

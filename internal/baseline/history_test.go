@@ -18,7 +18,7 @@ import (
 	"github.com/yagura-hids/yagura/internal/table"
 )
 
-var histories = flag.Int("histories", 300, "how many random histories TestHistories tries")
+var histories = flag.Int("histories", 60, "how many random histories TestHistories tries")
 
 var errKilled = errors.New("killed")
 

@@ -70,6 +70,8 @@ type host struct {
 	version int64 // of the head, 0 if there is none
 	folded  uint64
 	state   state
+	founder bool // the image has no baseline yet; a fold ends that, no entry does
+	cleared bool // what the buckets hold is void; likewise
 	applied []mark
 	overlay layer            // what the tail and pending entries made known; nil for nothing any more
 	delta   syscheck.Digests // of all effects since the fold
@@ -101,7 +103,7 @@ func (k *Keeper) load(agent string) (*host, error) {
 		if err := decode(items[0].Bytes(fieldText), &d); err != nil {
 			return nil, fmt.Errorf("read baseline of %q: head: %w", agent, err)
 		}
-		h.version, h.folded, h.state, h.applied, h.newest = items[0].Int(fieldVersion), d.Folded, d.State, d.Applied, time.Unix(d.Newest, 0)
+		h.version, h.folded, h.state, h.founder, h.applied, h.newest = items[0].Int(fieldVersion), d.Folded, d.State, d.Founder, d.Applied, time.Unix(d.Newest, 0)
 	}
 	h.last = h.folded
 	err = journal(k.ctx, k.table, table.Query{Partition: h.own.partition, From: journalKey(h.folded + 1), To: "journal0"}, func(item item) error {
@@ -131,7 +133,7 @@ func (k *Keeper) load(agent string) (*host, error) {
 // lost makes the host one that begins anew: items of its journal's tail have expired, because it was silent for months.
 func (h *host) lost() {
 	h.overlay, h.delta = layer{}, syscheck.Digests{}
-	h.state = state{First: true, Cleared: true, Agent: h.state.Agent}
+	h.state, h.cleared, h.founder = state{First: true, Agent: h.state.Agent}, true, false
 }
 
 // item is an item of a journal.
@@ -193,9 +195,11 @@ func (h *host) apply(e *entry) error {
 	if e.Change != nil {
 		h.told[place{e.Epoch, e.Seq}] = e
 	}
+	h.founder = h.founder || e.Founder
 	if e.State != nil {
 		h.state = *e.State
-		if h.state.Cleared {
+		if e.Clear {
+			h.cleared, h.founder = true, false
 			h.overlay, h.delta = layer{}, syscheck.Digests{}
 		}
 		clear(h.heard)
@@ -293,7 +297,7 @@ func (k *Keeper) known(h *host, path string) (*known, error) {
 	if now, ok := h.overlay[b][path]; ok {
 		return now, nil
 	}
-	if h.state.Cleared {
+	if h.cleared {
 		return nil, nil
 	}
 	own, err := k.bucket(&h.own, b)
@@ -318,7 +322,7 @@ func (h *host) over(own *bucket) bool {
 	if own.version > 0 {
 		return own.over
 	}
-	return h.state.Image != "" && !h.state.Founder
+	return h.state.Image != "" && !h.founder
 }
 
 // bucket returns a bucket of a shelf, an empty one if there is none.

@@ -130,8 +130,6 @@ type state struct {
 	Scanned int64    `cbor:"scanned,omitempty"` // when it told the last ones, in nanoseconds since 1970
 	Epoch   uint64   `cbor:"epoch,omitempty"`   // of the spool that told them
 	Image   string   `cbor:"image,omitempty"`   // that the host was made from
-	Founder bool     `cbor:"founder,omitempty"` // the image has no baseline yet: this host's becomes it
-	Cleared bool     `cbor:"cleared,omitempty"` // what the buckets hold is void, until the next fold
 	Asked   []int    `cbor:"asked,omitempty"`   // buckets that the agent was asked to tell again
 	Differ  []string `cbor:"differ,omitempty"`  // files that aren't as in the image, as far as they are named; while First
 	Differs int      `cbor:"differs,omitempty"` // … how many
@@ -164,6 +162,8 @@ type entry struct {
 	Heard   string           `cbor:"h,omitempty"` // a path that was told again as it is known
 	Differs bool             `cbor:"d,omitempty"` // the file isn't as in the image, and is no news
 	State   *state           `cbor:"x,omitempty"` // what it is from here on
+	Founder bool             `cbor:"n,omitempty"` // the host's first entry: its image has no baseline yet, and this host's becomes it
+	Clear   bool             `cbor:"k,omitempty"` // what the buckets hold is void, until they are folded
 }
 
 // packed returns the entry as items hold it.
@@ -225,7 +225,8 @@ type head struct {
 	Folded  uint64 `cbor:"folded"`
 	State   state  `cbor:"state"`
 	Applied []mark `cbor:"applied,omitempty"`
-	Newest  int64  `cbor:"newest,omitempty"` // when the last item that is folded was made, in seconds since 1970
+	Founder bool   `cbor:"founder,omitempty"` // see entry
+	Newest  int64  `cbor:"newest,omitempty"`  // when the last item that is folded was made, in seconds since 1970
 }
 
 // maxUnpacked bounds what an item may unpack to.

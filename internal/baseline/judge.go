@@ -35,7 +35,9 @@ func (k *Keeper) Judge(ev *event.Event) (*event.Event, error) {
 			return nil, err
 		}
 		return k.told(h, ev, c, nil)
-	case c.Path == "" || !kinds[c.Type]:
+	case !kinds[c.Type]: // also those that only a server makes
+		return with(ev, syscheck.Change{Type: "unknown"}), nil
+	case c.Path == "":
 		return with(ev, c), nil
 	}
 	return k.change(h, ev, c)
@@ -190,7 +192,7 @@ func (h *host) asked(path string) bool {
 func (k *Keeper) first(h *host, ev *event.Event, c syscheck.Change, old *known) (*event.Event, error) {
 	now := &known{record: c.After}
 	effects := []effect{between(c.Path, old, now)}
-	if h.state.Image == "" || h.state.Founder {
+	if h.state.Image == "" || h.founder {
 		return k.quiet(h, ev, c, effects)
 	}
 	before := old.file()

@@ -181,8 +181,7 @@ func (s *Store) Accept(ctx context.Context, agent string, paths []string) (int, 
 // baseline.
 func (s *Store) Clear(ctx context.Context, agent string) error {
 	return s.commit(ctx, agent, func(k *Keeper, h *host) error {
-		next := state{First: true, Cleared: true, Agent: h.state.Agent}
-		return h.add(entry{Time: s.opts.Now().UnixNano(), State: &next})
+		return h.add(entry{Time: s.opts.Now().UnixNano(), State: &state{First: true, Agent: h.state.Agent}, Clear: true})
 	})
 }
 
