@@ -9,6 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/yagura-hids/yagura/internal/baseline"
 )
@@ -22,17 +26,19 @@ func (c baselineListCmd) Run(ctx context.Context, at *syscheckCmd) error {
 	var all []baseline.Summary
 	err := at.baselines(ctx, func(s *baseline.Store) error {
 		agents, err := s.Agents(ctx)
-		for i, agent := range agents {
-			if err == nil {
-				var sum baseline.Summary
-				tellEvery(i, len(agents), "baselines read")
-				if sum, err = s.Summary(ctx, agent); err == nil {
-					all = append(all, sum)
-				}
-			}
+		if err != nil {
+			return err
 		}
-		return err
+		var mu sync.Mutex
+		return eachAgent(ctx, agents, func(ctx context.Context, agent string) error {
+			sum, err := s.Summary(ctx, agent)
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, sum)
+			return err
+		})
 	})
+	slices.SortFunc(all, func(a, b baseline.Summary) int { return strings.Compare(a.Agent, b.Agent) })
 	switch {
 	case err != nil:
 		return err
@@ -186,7 +192,7 @@ func readBaseline(name string, in io.Reader) ([]baseline.Record, error) {
 	fault := func(n int, format string, values ...any) {
 		faults = append(faults, fmt.Errorf("%s:%d: %s", name, n, fmt.Sprintf(format, values...)))
 	}
-	seen, n := map[string]bool{}, 0
+	seen, n, promised := map[string]bool{}, 0, 0
 	for lines.Scan() && len(faults) < maxBaselineFaults {
 		line := bytes.TrimSpace(lines.Bytes())
 		if n++; n == 1 {
@@ -194,6 +200,7 @@ func readBaseline(name string, in io.Reader) ([]baseline.Record, error) {
 			if err := json.Unmarshal(line, &head); err != nil || head.Format != baselineFormat {
 				return nil, fmt.Errorf(`%s:1: no exported baseline: it begins with {"yagura_baseline":%d,…}`, name, baselineFormat)
 			}
+			promised = head.Files
 			continue
 		}
 		if len(line) == 0 {
@@ -203,6 +210,8 @@ func readBaseline(name string, in io.Reader) ([]baseline.Record, error) {
 		switch err := json.Unmarshal(line, &r); {
 		case err != nil:
 			fault(n, "%v", err)
+		case !utf8.Valid(line):
+			fault(n, `bytes that are no UTF-8; such a byte of a path is written \\xff`)
 		case r.Path == "" || len(r.Path) > maxBaselinePath:
 			fault(n, "want a path of 1 to %d bytes", maxBaselinePath)
 		case seen[r.Path]:
@@ -216,8 +225,11 @@ func readBaseline(name string, in io.Reader) ([]baseline.Record, error) {
 	if err := lines.Err(); err != nil {
 		fault(n+1, "%v", err)
 	}
-	if n == 0 && len(faults) == 0 {
+	switch {
+	case n == 0 && len(faults) == 0:
 		return nil, fmt.Errorf("%s: it is empty", name)
+	case len(records) != promised && len(faults) == 0:
+		fault(1, `"files" is %d, but there are %d: if the file is whole, and they are meant, write their number there`, promised, len(records))
 	}
 	return records, errors.Join(faults...)
 }

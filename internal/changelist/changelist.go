@@ -6,7 +6,8 @@
 //
 // It keeps of a change what a line shows, and no diff: a list of 5,000 hosts is as large as what differs on them.
 //
-// Which lines stand out follows from the same facts that the built-in rules read. A ruleset may say otherwise: alerts have the last word.
+// Which lines stand out follows from the facts that the built-in rules read, as syscheck.Change says them. Rules know more, such as which files are
+// watched in any case: alerts have the last word.
 package changelist
 
 import (
@@ -161,7 +162,7 @@ type Profile struct {
 type Line struct {
 	Time     time.Time `json:"time"`            // of the newest change
 	First    time.Time `json:"first"`           // … of the oldest
-	What     string    `json:"what"`            // a syscheck.Change's type or, of a package, Installed, Upgraded or Removed
+	What     string    `json:"what"`            // a syscheck.Change's type or, of a package, Installed, Upgraded, Again or Removed
 	Path     string    `json:"path,omitempty"`  // of a package, its name
 	From     string    `json:"from,omitempty"`  // of a moved file: its path before
 	Files    int       `json:"files,omitempty"` // of a package: how many files changed, on the host where they are most
@@ -174,12 +175,12 @@ type Line struct {
 	Quiet   []string        `json:"quiet,omitempty"`   // why it is
 	Remarks []string        `json:"remarks,omitempty"` // what else is to be known, such as new permissions
 	Package *Package        `json:"package,omitempty"` // that the line is of
-	Entry   *baseline.Entry `json:"-"`                 // the newest of what the line is of, if Options.Whole
+	Entry   *baseline.Entry `json:"entry,omitempty"`   // the newest of what the line is of, if Options.Whole
 
-	state string // names the new state
-	by    string // the agent of the newest change
-	grave bool   // it stands out wherever it is
-	told  int    // of a package: the files that its host told of, at its end
+	state      string // names the new state
+	by         string // the agent of the newest change
+	privileged bool   // the file is more than data
+	told       int    // of a package: the files that its host told of, at its end
 }
 
 // Package is a version of a package that came or went.

@@ -73,11 +73,7 @@ func lines(t *testing.T, o changelist.Options, changes []change) []string {
 }
 
 func text(l changelist.Line) string {
-	subject := l.Path
-	if l.Package != nil {
-		subject = fmt.Sprintf("%s %s: %d files", l.Path, l.Package.Versions(), l.Files)
-	}
-	return strings.TrimSpace(fmt.Sprintf("%s%s %s %s | %s | %s", l.Mark, l.Time.Format("04"), l.What, subject, l.Where(), strings.Join(l.Why(), "; ")))
+	return strings.TrimSpace(fmt.Sprintf("%s%s %s %s | %s | %s", l.Mark, l.Time.Format("04"), l.What, l.Path, l.Where(), strings.Join(l.Why(), "; ")))
 }
 
 // many is the same change on n hosts, one a minute; each host knows of those before it.
@@ -109,13 +105,13 @@ func TestFolding(t *testing.T) {
 			[]string{"!03 modified /etc/a | 2 of 9 hosts of web: web1, web3 |", "!!02 modified /etc/a | only here: web2 |"}},
 		{"another mode, too", changelist.Options{}, []change{modified("web1", 1, "/etc/a", "x", web(2, 2)),
 			modified("web2", 2, "/etc/a", "x", web(2, 2)).with(func(c *syscheck.Change) { c.After.Mode = 0o104755 })},
-			[]string{"!02 modified /etc/a | web2 | rw-r--r-- → rwsr-xr-x", "!01 modified /etc/a | web1 |"}},
+			[]string{"!!02 modified /etc/a | web2 | rw-r--r-- → rwsr-xr-x; the same on 2 of 2 hosts of web", "!01 modified /etc/a | web1 | the same on 2 of 2 hosts of web"}},
 		{"times and inodes are each host's own", changelist.Options{}, []change{modified("web1", 1, "/etc/a", "x", web(1, 2)),
 			modified("web2", 2, "/etc/a", "x", web(2, 2)).with(func(c *syscheck.Change) { c.After.Inode, c.After.MTime = 7, night })},
 			[]string{"!02 modified /etc/a | 2 of 2 hosts of web: web1, web2 |"}},
 		{"without sums, times count", changelist.Options{}, []change{modified("web1", 1, "/etc/a", "", web(1, 2)),
 			modified("web2", 2, "/etc/a", "", web(2, 2)).with(func(c *syscheck.Change) { c.After.MTime = night })},
-			[]string{"!02 modified /etc/a | web2 |", "!01 modified /etc/a | web1 |"}},
+			[]string{"!02 modified /etc/a | web2 | the same on 2 of 2 hosts of web", "!01 modified /etc/a | web1 |"}},
 		{"two profiles", changelist.Options{}, append(many(3, 5, "/etc/a"), modified("db1", 9, "/etc/a", "new", syscheck.Notes{Profile: "db", Hosts: 8, Same: 1})),
 			[]string{"!09 modified /etc/a | 4 hosts of db and web |"}},
 		{"one of two profiles", changelist.Options{Profile: "db"}, append(many(3, 5, "/etc/a"), modified("db1", 9, "/etc/a", "new", syscheck.Notes{Profile: "db", Hosts: 8, Same: 1})),
@@ -124,7 +120,7 @@ func TestFolding(t *testing.T) {
 			[]string{"01 modified /etc/a | web1 | the same on 31 of 50 hosts of web"}},
 		{"some paths", changelist.Options{Path: func(p string) bool { return p == "/etc/b" }}, []change{
 			packaged("web1", 1, "/etc/b"), packaged("web1", 1, "/etc/c"), modified("web1", 2, "/etc/d", "x", web(1, 1)), packagesOf("web1", 3, openssl)},
-			[]string{"01 upgraded openssl 3.0.13-1 → 3.0.14-1: 1 files | web1 |"}},
+			[]string{"01 upgraded openssl | web1 | 3.0.13-1 → 3.0.14-1; 1 file"}},
 	} {
 		if got := lines(t, c.o, c.changes); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s:\n%s\nwant\n%s", c.name, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
@@ -154,12 +150,16 @@ func TestPackages(t *testing.T) {
 	}{
 		{"files on hosts, told or not", changelist.Options{}, []change{packaged("web1", 1, "/a"), packaged("web1", 1, "/b"), packagesOf("web1", 2, told),
 			packaged("web2", 5, "/a"), packagesOf("web3", 6, openssl)},
-			[]string{"06 upgraded openssl 3.0.13-1 → 3.0.14-1: 41 files | 3 hosts: web1, web2, web3 |"}},
+			[]string{"06 upgraded openssl | 3 hosts: web1, web2, web3 | 3.0.13-1 → 3.0.14-1; 41 files"}},
 		{"what came and went", changelist.Options{}, []change{packagesOf("web1", 2, curl, tcl)},
-			[]string{"02 installed curl 3.0.14-1: 0 files | web1 |", "02 removed tcl 3.0.13-1: 0 files | web1 |"}},
+			[]string{"02 installed curl | web1 | 3.0.14-1", "02 removed tcl | web1 | 3.0.13-1"}},
 		{"who is not believed stands out", changelist.Options{}, []change{packaged("web1", 1, "/usr/bin/openssl"), disbelieved}, []string{
 			"!!08 modified /usr/bin/openssl | only here: web3 | said to be a package's, but web1 has another file of it",
-			"01 upgraded openssl 3.0.13-1 → 3.0.14-1: 1 files | web1 |"}},
+			"01 upgraded openssl | web1 | 3.0.13-1 → 3.0.14-1; 1 file"}},
+		{"a package's file that runs as its owner now stands out, too", changelist.Options{}, []change{packaged("web1", 1, "/a"), gaining(packaged("web1", 1, "/b"))},
+			[]string{"!!01 modified /b | web1 | rw-r--r-- → rwsr-xr-x", "01 upgraded openssl | web1 | 3.0.13-1 → 3.0.14-1; 1 file"}},
+		{"the same version once more", changelist.Options{}, []change{packagesOf("web1", 2, syscheck.Package{Name: "curl", From: "8", To: "8", Files: 3})},
+			[]string{"02 installed again curl | web1 | 8; 3 files"}},
 		{"unfolded", changelist.Options{Unfolded: true}, []change{packaged("web1", 1, "/a"), packaged("web2", 1, "/a"), packagesOf("web1", 2, told, curl, tcl, told)}, []string{
 			"02 packages  | web1 | openssl 3.0.13-1 → 3.0.14-1, curl 3.0.14-1, tcl 3.0.13-1 and 1 more",
 			"01 modified /a | web1 | package openssl 3.0.13-1 → 3.0.14-1", "01 modified /a | web2 | package openssl 3.0.13-1 → 3.0.14-1"}},
@@ -168,6 +168,11 @@ func TestPackages(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", c.name, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
 		}
 	}
+}
+
+// gaining is the change of a file that runs as its owner from then on.
+func gaining(c change) change {
+	return c.with(func(c *syscheck.Change) { c.After.Mode = 0o104755 })
 }
 
 // Why a line is quiet, or is not.
@@ -200,6 +205,17 @@ func TestMarks(t *testing.T) {
 		{"not the image's", modified("web1", 0, "/a", "x", syscheck.Notes{Image: "ami-1"}).with(func(c *syscheck.Change) { c.Type = syscheck.Baseline }),
 			"!!00 baseline /a | web1 | not as in image ami-1"},
 		{"told again", modified("web1", 0, "/a", "x", syscheck.Notes{}).with(func(c *syscheck.Change) { c.Type = syscheck.Baseline }), "00 baseline /a | web1 |"},
+		{"maintenance, but the agent's record", modified("web1", 0, "/a", "x", note(func(n *syscheck.Notes) { maintained(n); n.Cache = true })),
+			"!!00 modified /a | only here: web1 | the agent's own record of it was changed"},
+		{"maintenance, but it runs as its owner now", gaining(modified("web1", 0, "/a", "x", note(maintained))), "!!00 modified /a | only here: web1 | rw-r--r-- → rwsr-xr-x"},
+		{"often, in maintenance", modified("web1", 0, "/a", "x", note(func(n *syscheck.Notes) { often(n); maintained(n) })),
+			"00 modified /a | only here: web1 | 22nd change; maintenance m-7"},
+		{"often, but it points elsewhere", modified("web1", 0, "/a", "x", note(often)).with(func(c *syscheck.Change) { c.Before.Link, c.After.Link = "/b", "/c" }),
+			"!!00 modified /a | only here: web1 | link /b → /c"},
+		{"on most, but not the image's", modified("web1", 0, "/a", "x", syscheck.Notes{Profile: "web", Same: 50, Hosts: 50, Image: "ami-1"}),
+			"!!00 modified /a | web1 | not as in image ami-1; the same on 50 of 50 hosts of web"},
+		{"a program on most", modified("web1", 0, "/a", "x", syscheck.Notes{Profile: "web", Same: 50, Hosts: 50, Privileged: "executable"}),
+			"00 modified /a | web1 | executable; the same on 50 of 50 hosts of web"},
 		{"by whom", modified("web1", 0, "/a", "x", syscheck.Notes{}).with(func(c *syscheck.Change) {
 			c.Who = &syscheck.Who{User: "root", Login: "ann", Process: "/usr/bin/vim"}
 		}), "!00 modified /a | web1 | by ann as root with /usr/bin/vim"},

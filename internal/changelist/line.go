@@ -15,6 +15,7 @@ import (
 const (
 	Installed = "installed"
 	Upgraded  = "upgraded"
+	Again     = "installed again"
 	Removed   = "removed"
 )
 
@@ -35,25 +36,28 @@ func lineOf(e *baseline.Entry) Line {
 	if n.Hosts > 0 {
 		l.Profiles = []Profile{{n.Profile, 1, n.Same, n.Hosts}}
 	}
-	l.grave = n.Privileged != "" || n.Disbelieved != "" || n.Cache || n.Image != "" || c.Type == syscheck.Disagreement
-	if l.Quiet = quiet(c, n); len(l.Quiet) > 0 || expected(c) {
+	l.Quiet = quiet(c, n)
+	switch {
+	case len(c.Doubts()) > 0 || c.Type == syscheck.Disagreement:
+		l.Mark = First
+	case len(l.Quiet) > 0 || uneventful(c):
 		l.Mark = Quiet
 	}
+	l.privileged = n.Privileged != ""
 	return l
 }
 
 // foldedLine is the line that a change goes into.
 func foldedLine(e *baseline.Entry) Line {
 	l := lineOf(e)
-	switch n := e.Change.Notes; {
-	case n != nil && n.Folded && e.Change.Package != nil:
-		l = packageLine(e, e.Change.Package)
+	switch c := &e.Change; {
+	case c.Expected() == syscheck.ByPackage && c.Package != nil:
+		l = packageLine(e, c.Package)
 		l.Files = 1
-	case n != nil && restless(&e.Change, n):
-		l.state, l.Quiet = "often", slices.DeleteFunc(l.Quiet, func(q string) bool { return q == ordinal(n.Changes)+" change" })
-		l.Quiet = append(l.Quiet, "changes all the time")
-	case e.Change.Type == syscheck.Scanned && n != nil:
-		l.state = n.Image
+	case c.Expected() == syscheck.Repeated:
+		l.state, l.Quiet[0] = syscheck.Repeated, "changes all the time"
+	case c.Type == syscheck.Scanned && c.Notes != nil:
+		l.state = c.Notes.Image
 	}
 	return l
 }
@@ -66,6 +70,8 @@ func packageLine(e *baseline.Entry, p *syscheck.Package) Line {
 		what = Installed
 	case p.To == "":
 		what = Removed
+	case p.From == p.To:
+		what = Again
 	}
 	return Line{
 		Time: e.Time, First: e.Time, What: what, Path: p.Name, Changes: 1, Hosts: 1, Agents: []string{e.Agent},
@@ -111,7 +117,7 @@ func (l *Line) mix(o *Line) {
 	if o.First.Before(l.First) {
 		l.First = o.First
 	}
-	l.Mark, l.grave = max(l.Mark, o.Mark), l.grave || o.grave
+	l.Mark, l.privileged = max(l.Mark, o.Mark), l.privileged || o.privileged
 	l.Quiet = slices.Compact(slices.Sorted(slices.Values(append(l.Quiet, o.Quiet...))))
 }
 
@@ -138,15 +144,17 @@ func (l *Line) judge() {
 	switch {
 	case l.Mark == Quiet:
 		return
-	case l.common():
-		l.Mark, l.Quiet = Quiet, []string{"most have it"}
-	default:
-		l.Quiet = nil
-		if l.grave || l.alone() {
-			l.Mark = First
-		}
+	case l.Mark == Full && l.common():
+		l.Mark, l.Quiet = Quiet, []string{onMost}
+		return
+	case l.privileged || l.alone():
+		l.Mark = First
 	}
+	l.Quiet = nil
 }
+
+// onMost is why a line is quiet that most hosts have.
+const onMost = "most have it"
 
 // few is of how many hosts at least most or one say something.
 const few = 3
@@ -193,24 +201,30 @@ func (l *Line) Where() string {
 	return where
 }
 
-// Why says what else is to be known: why it is quiet, if it is, what became of the file, and how often.
+// Why says what else is to be known: what became of the file or the package, why it is quiet, if it is, and how often it changed.
 func (l *Line) Why() []string {
 	why := slices.Clone(l.Remarks)
-	for _, q := range l.Quiet {
-		if p := l.Profiles; q == "most have it" && l.Hosts < 2 && len(p) == 1 {
-			q = fmt.Sprintf("the same on %s of %s of %s", thousands(p[0].Same), count(p[0].Of, "host"), p[0].Name)
-		}
-		why = append(why, q)
+	if l.Package != nil {
+		why = append(why, l.Package.versions())
 	}
+	if l.Files > 0 {
+		why = append(why, count(l.Files, "file"))
+	}
+	quiet := l.Quiet
+	if p := l.Profiles; l.Hosts == 1 && len(p) == 1 && p[0].Same > 1 { // on hosts that aren't listed, or have lines of their own
+		why = append(why, fmt.Sprintf("the same on %s of %s of %s", thousands(p[0].Same), count(p[0].Of, "host"), p[0].Name))
+		quiet = slices.DeleteFunc(slices.Clone(quiet), func(q string) bool { return q == onMost })
+	}
+	why = append(why, quiet...)
 	if l.Package == nil && l.Changes > l.Hosts {
 		why = append(why, count(l.Changes, "time"))
 	}
 	return why
 }
 
-// Versions are those of a package: "3.0.13-1 → 3.0.14-1", or the one that came or went.
-func (p *Package) Versions() string {
-	if p.From != "" && p.To != "" {
+// versions are those of a package: "3.0.13-1 → 3.0.14-1", or the one that came or went.
+func (p *Package) versions() string {
+	if p.From != "" && p.To != "" && p.From != p.To {
 		return p.From + " → " + p.To
 	}
 	return cmp.Or(p.To, p.From)

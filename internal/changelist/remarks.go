@@ -7,45 +7,37 @@ import (
 	"github.com/yagura-hids/yagura/internal/syscheck"
 )
 
-// expected tells whether a message says that nothing happened.
-func expected(c *syscheck.Change) bool {
+// uneventful tells whether a message says that nothing happened.
+func uneventful(c *syscheck.Change) bool {
 	switch c.Type {
 	case syscheck.Baseline, syscheck.Unwatched, syscheck.Packages, syscheck.Scanned:
-		return c.Notes == nil || c.Notes.Image == "" || c.Type == syscheck.Scanned
+		return true
 	}
 	return false
 }
 
-// quiet says why a change is nothing to worry about, as far as its host alone tells.
+// quiet says why a change is no news, as far as its host alone tells.
 func quiet(c *syscheck.Change, n *syscheck.Notes) (why []string) {
-	if n.Folded && c.Package != nil {
-		why = append(why, "package "+packageText(c.Package))
+	switch c.Expected() {
+	case syscheck.ByPackage:
+		if c.Package != nil {
+			why = append(why, "package "+packageText(c.Package))
+		}
+	case syscheck.Repeated:
+		why = append(why, ordinal(n.Changes)+" change")
+	case syscheck.InMaintenance:
+	default:
+		return nil
 	}
 	if n.Maintenance != "" {
 		why = append(why, "maintenance "+n.Maintenance)
 	}
-	if restless(c, n) {
-		why = append(why, ordinal(n.Changes)+" change")
-	}
 	return why
 }
 
-// restless tells whether it is one more change of a file that changes all the time, which OSSEC's auto_ignore is for.
-func restless(c *syscheck.Change, n *syscheck.Notes) bool {
-	return c.Type == syscheck.Modified && n.Changes >= often && n.Privileged == "" && !access(c.Before, c.After)
-}
-
-// often is from which change on a file is one that changes all the time.
-const often = 4
-
 // packageText names a package and its versions: "openssl 3.0.13-1 → 3.0.14-1".
 func packageText(p *syscheck.Package) string {
-	return p.Name + " " + (&Package{From: p.From, To: p.To}).Versions()
-}
-
-// access tells whether the mode or an owner changed.
-func access(a, b *syscheck.Record) bool {
-	return a != nil && b != nil && (a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID)
+	return p.Name + " " + (&Package{From: p.From, To: p.To}).versions()
 }
 
 // remarks are what is to be known of a change beside its path.
