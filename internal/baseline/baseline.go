@@ -214,8 +214,9 @@ func (k *Keeper) Committed() {
 	for _, h := range k.changed() {
 		h.last++
 		h.size += h.appended
+		h.newest = k.opts.Now()
 		if h.oldest.IsZero() {
-			h.oldest = k.opts.Now()
+			h.oldest = h.newest
 		}
 		k.held += len(h.pending)
 		h.pending, h.bytes = nil, 0

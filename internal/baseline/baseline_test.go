@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/yagura-hids/yagura/internal/baseline"
 	"github.com/yagura-hids/yagura/internal/event"
+	"github.com/yagura-hids/yagura/internal/fleet"
 	"github.com/yagura-hids/yagura/internal/syscheck"
 	"github.com/yagura-hids/yagura/internal/table"
 	"github.com/yagura-hids/yagura/internal/table/bolt"
@@ -303,4 +305,45 @@ func TestTwoAtOnce(t *testing.T) {
 	want(t, other.judge(ev), got)
 	want(t, mine.Text, got[0].String())
 	s.equal(a)
+}
+
+// A journal's items expire; what they say is folded before, also of a host whose first scan never ends, as those behind a relay.
+func TestOldJournal(t *testing.T) {
+	s, a := newServer(t, open(t)), newAgent("web1")
+	s.judge(a.tell(syscheck.Baseline, "/etc/a", file(1)), a.tell(syscheck.Baseline, "/etc/b", file(2)))
+	if err := s.k.Fold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(20 * 24 * time.Hour)
+	s.judge(a.tell(syscheck.Modified, "/etc/a", file(2)))
+	if err := s.k.Fold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expired := table.Query{Table: fleet.Schema, Partition: "baseline/web1", From: "journal/", To: "journal0"}
+	page, err := s.table.Query(t.Context(), expired)
+	if err != nil || len(page.Items) != 2 {
+		t.Fatalf("%d items in the journal, %v", len(page.Items), err)
+	}
+	late := baseline.New(without{s.table, page.Items[0]}, s.opts)
+	late.Begin(t.Context())
+	ev, err := late.Judge(a.tell(syscheck.Modified, "/etc/b", file(3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := syscheck.Parse(ev.Text)
+	if err != nil || c.Before == nil || c.Before.Size != 2 || c.Notes.Changes != 1 {
+		t.Errorf("%s: %v", ev.Text, err)
+	}
+}
+
+// without is a table in which an item has expired.
+type without struct {
+	table.Table
+	item table.Fields
+}
+
+func (w without) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	page, err := w.Table.Query(ctx, q)
+	page.Items = slices.DeleteFunc(page.Items, func(f table.Fields) bool { return q.Table.Key(f) == q.Table.Key(w.item) })
+	return page, err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/yagura-hids/yagura/internal/table"
 )
 
-// When a tail is folded: it is longer than Options.Fold; or the first scan is over; or it is so old that it might expire.
+// When a tail is folded: it is longer than Options.Fold; or the first scan is over; or it is old, for its items expire.
 const (
 	foldFirst = 16 // as many times the length, while the first scan runs, or the agent was asked: what was told must be known then
 	foldLeast = 16 // that part of the length, when the first scan is over
@@ -25,14 +25,14 @@ func (k *Keeper) isLong(h *host) bool {
 	switch {
 	case h.size == 0 || len(h.pending) > 0:
 		return false
+	case k.opts.Now().Sub(h.oldest) > foldAge:
+		return true
 	case h.state.First || len(h.state.Asked) > 0:
 		limit *= foldFirst
 	case h.founder:
 		return true
 	case h.version == 0:
 		limit /= foldLeast
-	case k.opts.Now().Sub(h.oldest) > foldAge:
-		return true
 	}
 	return h.size >= limit
 }
